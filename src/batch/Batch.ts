@@ -14,13 +14,14 @@
  * }).pipe(Effect.provide(NodeFileSystem.layer))
  * ```
  */
-import { Duration, Effect, Fiber, type FileSystem, Stream } from "effect"
+import { join } from "node:path"
+import { Duration, Effect, Fiber, FileSystem, Stream } from "effect"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import type { SegmentOptions } from "../Segmenter.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
 import type { Transport } from "../Transport.ts"
 import * as BatchReport from "./BatchReport.ts"
-import { type BatchError, RunFolderFailed, type SinkFailed, TooManyFailures } from "./BatchError.ts"
+import { type BatchError, SinkFailed, TooManyFailures } from "./BatchError.ts"
 import type { BatchSource } from "./BatchSource.ts"
 import * as FailedList from "./FailedList.ts"
 import * as FailureRules from "./FailureRules.ts"
@@ -34,7 +35,8 @@ import { millis as now } from "../policy/MonotonicClock.ts"
 import * as Progress from "./Progress.ts"
 import type { Failure } from "./Receipt.ts"
 import * as RunFolder from "./RunFolder.ts"
-import type { Recorded, Records, Sink } from "./Sink.ts"
+import * as Recorded from "./Recorded.ts"
+import type { Sink } from "./Sink.ts"
 import * as Work from "./Work.ts"
 import { span } from "../TelemetryNames.ts"
 
@@ -179,15 +181,19 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     })
   )
 
-  /** Keys under way: a source may name an image twice. */
-  const underWay = new Set<string>()
+  // Where this is read under another name, so would a result be.
+  const fs = yield* FileSystem.FileSystem
+  const isFolded = yield* Effect.orElseSucceed(fs.exists(join(options.folder, "JOURNAL.LOG")), () => false)
+  const placeOf = isFolded ? Journal.folded : (key: string) => key
+  /** Keys under way by what their results are called: a source may name an image twice. */
+  const underWay = new Map<string, string>()
   /** Whether somebody has taken away what was written or kept for an image, or spoilt it. */
   const isGone = Effect.fnUntraced(function* (line: JournalLine.DoneLine) {
     if (JournalLine.isRedone(line)) return true
     for (const { isThere, name } of sinks) {
       const record = yield* journal.record(line, name)
       if (record === undefined) return true
-      if (isThere !== undefined && !(yield* isThere(recorded(line, record)))) return true
+      if (isThere !== undefined && !(yield* isThere(Recorded.of(line, record)))) return true
     }
     return false
   })
@@ -232,7 +238,8 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
         const isWanted = line === undefined ? !isRetry : isRetry || line.tag === "SinkFailed"
         return Effect.sync(() => isWanted || skip(line))
       }
-      return isRetry ? Effect.sync(() => skip(line)) : isStale(item, line)
+      // What was stopped while it was done again has no result.
+      return isRetry && !JournalLine.isRedone(line) ? Effect.sync(() => skip(line)) : isStale(item, line)
     })
   const tally = FailureRules.tally(options)
   const fail = Effect.fnUntraced(function* (key: string, error: Work.WorkError) {
@@ -254,6 +261,13 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     yield* journal.add(failure)
     if (options.onFailure !== undefined) yield* options.onFailure(failure)
   })
+  /** Of two that a disk takes for one the second would take the place of the first. */
+  const isAlike = (key: string, other: string) =>
+    new SinkFailed({
+      sink: "all",
+      place: options.folder,
+      detail: `${key} differs from ${other} in nothing but the case or the form of letters, which make no other name on this disk. Rename one of the images, or use a folder on another disk`
+    })
   const one = (item: Item<R>) =>
     // First: what changes while it is read is another version.
     Effect.flatMap(item.version ?? Effect.undefined, (version) =>
@@ -275,11 +289,22 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     stopping ? Effect.void : Effect.flatMap(take, (item) => (item === undefined ? Effect.void : turn(item)))
   )
   const turn = (item: Item<R>) => {
-    if (underWay.has(item.key)) return lane
-    underWay.add(item.key)
-    return Effect.flatMap(isWanted(item), (isWanted) =>
-      isWanted && !stopping ? one(item) : Effect.void
-    ).pipe(Effect.ensuring(Effect.sync(() => underWay.delete(item.key))), Effect.andThen(lane))
+    const place = placeOf(item.key)
+    const other = underWay.get(place)
+    if (other === item.key) return lane
+    if (other === undefined) underWay.set(place, item.key)
+    return isWanted(item).pipe(
+      Effect.flatMap((isWanted) => {
+        if (!isWanted || stopping) return Effect.void
+        if (!isFolded) return one(item)
+        return Effect.flatMap(journal.findAlike(item.key), (line) => {
+          const first = other ?? line?.key
+          return first === undefined ? one(item) : fail(item.key, isAlike(item.key, first))
+        })
+      }),
+      Effect.ensuring(Effect.sync(() => underWay.get(place) === item.key && underWay.delete(place))),
+      Effect.andThen(lane)
+    )
   }
   const scope = yield* Effect.scope
   const working = yield* Effect.forkIn(
@@ -319,7 +344,8 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   if (end !== undefined) return yield* end
 
   const files: Array<string> = []
-  for (const sink of sinks) files.push(...(yield* sink.finish(recordsOf(journal, options.folder, sink.name))))
+  for (const sink of sinks)
+    files.push(...(yield* sink.finish(Recorded.all(journal, options.folder, sink.name))))
   const found = yield* BatchReport.read(journal)
   const last = yield* progress
   if (options.report !== undefined) {
@@ -348,25 +374,3 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     progress: last
   }
 })
-
-/** What a sink keeps of an image that is done. */
-const recorded = ({ h: height, key, w: width }: JournalLine.DoneLine, record: string): Recorded => ({
-  key,
-  width,
-  height,
-  record
-})
-
-/** The same of each. */
-const recordsOf = (journal: Journal.Journal, folder: string, sink: string): Records =>
-  journal.lines.pipe(
-    Stream.filter(JournalLine.isDone),
-    Stream.mapEffect((line) =>
-      Effect.flatMap(journal.record(line, sink), (record) => {
-        if (record !== undefined) return Effect.succeed(recorded(line, record))
-        // Images that are at hand were made again.
-        const detail = `what its records.log keeps of ${line.key} is broken. Run it with that image among the others, and without trying again only what failed`
-        return Effect.fail(new RunFolderFailed({ folder, detail }))
-      })
-    )
-  )

@@ -51,7 +51,7 @@ export const folder = (path: string): BatchSource<FileSystem.FileSystem> => ({
 
 /**
  * The files that a pattern matches, `photos/**\/*.jpg`. Keys are their paths as matched. Results of this package are left out,
- * unless the pattern asks for them by their ending.
+ * unless the pattern names what they are called by (`*.overlay.*`); one that matches nothing else fails.
  */
 export const glob = (pattern: string): BatchSource<FileSystem.FileSystem> => ({
   name: pattern,
@@ -62,7 +62,17 @@ export const glob = (pattern: string): BatchSource<FileSystem.FileSystem> => ({
         fs.glob(pattern),
         (error) => new SourceNotReadable({ source: pattern, detail: SystemError.unreadable(error) })
       )
-      const wanted = Folder.isResult(pattern) ? matches : matches.filter((match) => !Folder.isResult(match))
+      const isAsked = /\.(overlay|labels)\b/i.test(pattern)
+      const wanted = isAsked ? matches : matches.filter((match) => !Folder.isResult(match))
+      if (wanted.length === 0 && matches.length > 0)
+        return Stream.fail(
+          new SourceNotReadable({
+            source: pattern,
+            detail:
+              `all that it matches are results of this package (${matches[0]}), which are no images of the next run. ` +
+              "A pattern that ends as they do, such as '*.overlay.png', takes them"
+          })
+        )
       return Stream.fromIterable(wanted).pipe(
         Stream.filterEffect((match) =>
           fs.stat(match).pipe(

@@ -4,9 +4,8 @@ import { Effect, type FileSystem, Stream } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as Coco from "../mask/Coco.ts"
 import * as Csv from "../mask/Csv.ts"
-import * as MinArea from "../mask/MinArea.ts"
 import * as Ranking from "../mask/Ranking.ts"
-import type { Region } from "../mask/Region.ts"
+import { type Region, leastArea } from "../mask/Region.ts"
 import * as Shares from "../mask/Shares.ts"
 import type { Uncertainty } from "../mask/Uncertainty.ts"
 import * as Background from "../render/Background.ts"
@@ -151,7 +150,7 @@ class Categories {
  * alone is left out, which is said at the end.
  */
 export const coco = ({ exclude, minArea, path, tolerance }: CocoOptions): Sink<FileSystem.FileSystem> => {
-  const least = MinArea.of(minArea)
+  const least = leastArea(minArea)
   return collected<CocoRecord | null>(
     "coco",
     path,
@@ -311,7 +310,7 @@ const areasOf = (
  * none. An image of which it gives pictures alone has a line with its name and nothing else. Both are said at the end.
  */
 export const csv = ({ exclude, minArea, path, regions = false }: CsvOptions): Sink<FileSystem.FileSystem> => {
-  const least = MinArea.of(minArea)
+  const least = leastArea(minArea)
   return collected<CsvRecord>(
     "csv",
     path,

@@ -36,6 +36,8 @@ export interface Done extends Receipt {
 export interface Journal {
   /** What is known of a key. */
   readonly find: (key: string) => Effect.Effect<Line | undefined, RunFolderFailed>
+  /** An image that is done and whose key differs from this one in nothing but the case of letters or how they are composed. */
+  readonly findAlike: (key: string) => Effect.Effect<Line | undefined, RunFolderFailed>
   /** The receipt of an image that is done and has this content. */
   readonly findContent: (content: string) => Effect.Effect<Receipt | undefined, RunFolderFailed>
   /** Notes that an image is done, or failed. It waits only while much is unwritten. */
@@ -149,7 +151,7 @@ export const open = Effect.fnUntraced(function* <R>(
         ? Effect.fail(new RunFolderFailed({ folder, detail: `journal.log has ended before byte ${at}` }))
         : look(work, blocks, length * 4)
     })
-  const keyOf = (key: string) => byKey.find(key, (at) => lineAt(at)?.key === key)
+  const keyOf = (key: string) => byKey.find(folded(key), (at) => lineAt(at)?.key === key)
   const contentOf = (content: string) =>
     byContent.find(content, (at) => {
       const line = lineAt(at)
@@ -165,9 +167,9 @@ export const open = Effect.fnUntraced(function* <R>(
     const known = equal === undefined ? undefined : lineIf(equal)
     if (missing >= 0) return false
     // Another image with this content may have become one with another: its results are no more of this content.
-    const isFirst = known === undefined || known.key === line.key || !byKey.isAt(known.key, equal!)
+    const isFirst = known === undefined || known.key === line.key || !byKey.isAt(folded(known.key), equal!)
     const at = stands()
-    byKey.set(line.key, at, (place) => place === before)
+    byKey.set(folded(line.key), at, (place) => place === before)
     if (last !== undefined && JournalLine.isFailed(last)) failed--
     if (JournalLine.isFailed(line)) failed++
     else if (equal !== undefined && isFirst) byContent.set(line.content, at, (place) => place === equal)
@@ -310,12 +312,26 @@ export const open = Effect.fnUntraced(function* <R>(
   })
   return {
     find: (key) => look(() => lineIf(keyOf(key))),
+    findAlike: (key) =>
+      look(() =>
+        lineIf(
+          byKey.find(folded(key), (at) => {
+            const line = lineAt(at)
+            return (
+              line !== undefined &&
+              line.key !== key &&
+              JournalLine.isDone(line) &&
+              folded(line.key) === folded(key)
+            )
+          })
+        )
+      ),
     findContent: (content) =>
       Effect.flatMap(
         look(() => {
           const at = contentOf(content)
           const line = lineIf(at)
-          return line !== undefined && byKey.isAt(line.key, at) ? line : undefined
+          return line !== undefined && byKey.isAt(folded(line.key), at) ? line : undefined
         }),
         (line) => (line === undefined || JournalLine.isFailed(line) ? Effect.undefined : receiptOf(line))
       ),
@@ -325,7 +341,7 @@ export const open = Effect.fnUntraced(function* <R>(
     commit,
     lines: Stream.paginate(0, (from) =>
       Effect.map(readBlock(from), ({ lines, next }) => [
-        lines.flatMap(([at, line]) => (line !== undefined && byKey.isAt(line.key, at) ? [line] : [])),
+        lines.flatMap(([at, line]) => (line !== undefined && byKey.isAt(folded(line.key), at) ? [line] : [])),
         next === from ? Option.none() : Option.some(next)
       ])
     ),
@@ -336,6 +352,9 @@ export const open = Effect.fnUntraced(function* <R>(
     lost
   }
 })
+
+/** What a key is to disks for which case and composition of letters make no other name. */
+export const folded = (key: string): string => key.normalize().toLowerCase()
 
 interface Lines {
   /** Each with its place; undefined where it is broken. */

@@ -2,14 +2,14 @@
  * A prediction as bytes, but for what is of one request (its id, how long it took): the length of a head, the head as JSON, and then the arrays that it names, one after the other. Bytes
  * that are none, or of another version, are nothing: an image is then predicted anew.
  */
-import { Result, Schema } from "effect"
+import { Bytes, Result, Schema } from "effect"
 import * as ConfidenceMap from "../mask/ConfidenceMap.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as Logits from "../mask/Logits.ts"
+import { omitUndefined } from "../policy/OmitUndefined.ts"
 import type { Prediction } from "../Prediction.ts"
 
-const { Finite, Int } = Schema
-const { optional } = Schema
+const { Finite, Int, optional } = Schema
 const Point = Schema.Struct({ x: Finite, y: Finite })
 const Region = Schema.Struct({
   classId: Int,
@@ -70,10 +70,10 @@ export const encode = (prediction: Prediction): Uint8Array | undefined => {
   const common = {
     version: 2 as const,
     classes: prediction.classes,
-    ...(prediction.scores === undefined ? {} : { scores: [...prediction.scores] }),
-    ...(prediction.regions === undefined ? {} : { regions: prediction.regions }),
-    ...(pictures === undefined ? {} : { pictures: shown }),
-    ...(input === undefined ? {} : { input })
+    scores: prediction.scores && [...prediction.scores],
+    regions: prediction.regions,
+    pictures: pictures && shown,
+    input
   }
   const parts: Array<Uint8Array> = []
   const head = (): typeof Head.Type => {
@@ -89,18 +89,8 @@ export const encode = (prediction: Prediction): Uint8Array | undefined => {
         parts.push(bytesOf(data))
         if (confidence !== undefined) parts.push(bytesOf(confidence.data))
         const bits = data instanceof Uint8Array ? 8 : data instanceof Uint16Array ? 16 : 32
-        return {
-          ...common,
-          _tag: "Labels",
-          width,
-          height,
-          bits,
-          ...(ignoreIndex === undefined ? {} : { ignoreIndex }),
-          ...(confidence === undefined
-            ? {}
-            : { confidence: { width: confidence.width, height: confidence.height } }),
-          ...(uncertainty === undefined ? {} : { uncertainty })
-        }
+        const size = confidence && { width: confidence.width, height: confidence.height }
+        return { ...common, _tag: "Labels", width, height, bits, ignoreIndex, confidence: size, uncertainty }
       }
       case "Rendered":
         return { ...common, _tag: "Rendered", width: prediction.width, height: prediction.height }
@@ -114,14 +104,7 @@ export const encode = (prediction: Prediction): Uint8Array | undefined => {
     const bytes = pictures?.[name] ?? new Uint8Array()
     parts.push(bytesOf(Uint32Array.of(bytes.length)), bytes)
   }
-  const all = [bytesOf(Uint32Array.of(text.length)), text, ...parts]
-  const out = new Uint8Array(all.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of all) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
+  return Bytes.concat([bytesOf(Uint32Array.of(text.length)), text, ...parts])
 }
 
 /** What was kept, with arrays of its own; `undefined` where it is no prediction. */
@@ -138,27 +121,17 @@ export const decode = (bytes: Uint8Array): Prediction | undefined => {
     const head = Result.getOrUndefined(fromJson(new TextDecoder().decode(take(size()))))
     if (head === undefined) return undefined
     const { classes, height, input, regions, scores, width } = head
-    const arrays = ():
-      | Pick<Extract<Prediction, { readonly _tag: "Labels" }>, "labelMap" | "confidence" | "uncertainty">
-      | undefined => {
+    const arrays = () => {
       if (head._tag !== "Labels") return undefined
-      const raw = take((width * height * head.bits) / 8).buffer
+      const { bits, confidence: sure, ignoreIndex, uncertainty } = head
+      const raw = take((width * height * bits) / 8).buffer
       const data =
-        head.bits === 8 ? new Uint8Array(raw) : head.bits === 16 ? new Uint16Array(raw) : new Uint32Array(raw)
-      const labelMap = Result.getOrThrow(
-        LabelMap.make({
-          width,
-          height,
-          data,
-          ...(head.ignoreIndex === undefined ? {} : { ignoreIndex: head.ignoreIndex })
-        })
-      )
-      const known = head.uncertainty === undefined ? {} : { uncertainty: head.uncertainty }
-      if (head.confidence === undefined) return { labelMap, ...known }
-      const sure = head.confidence
-      const values = new Float32Array(take(sure.width * sure.height * 4).buffer)
-      const confidence = Result.getOrThrow(ConfidenceMap.make({ ...sure, data: values }))
-      return { labelMap, confidence, ...known }
+        bits === 8 ? new Uint8Array(raw) : bits === 16 ? new Uint16Array(raw) : new Uint32Array(raw)
+      const map = { width, height, data, ...(ignoreIndex === undefined ? {} : { ignoreIndex }) }
+      const labelMap = Result.getOrThrow(LabelMap.make(map))
+      const values = sure && new Float32Array(take(sure.width * sure.height * 4).buffer)
+      const confidence = values && Result.getOrThrow(ConfidenceMap.make({ ...sure, data: values }))
+      return omitUndefined({ labelMap, confidence, uncertainty })
     }
     const labels = arrays()
     const logits =
@@ -172,18 +145,9 @@ export const decode = (bytes: Uint8Array): Prediction | undefined => {
             })
           )
         : undefined
-    const pictures =
-      head.pictures === undefined
-        ? undefined
-        : Object.fromEntries(head.pictures.map((name) => [name, take(size())]))
+    const pictures = head.pictures && Object.fromEntries(head.pictures.map((name) => [name, take(size())]))
     if (at !== bytes.length) return undefined
-    const common = {
-      classes,
-      ...(scores === undefined ? {} : { scores: new Map(scores) }),
-      ...(regions === undefined ? {} : { regions }),
-      ...(pictures === undefined ? {} : { pictures }),
-      ...(input === undefined ? {} : { input })
-    }
+    const common = omitUndefined({ classes, scores: scores && new Map(scores), regions, pictures, input })
     if (logits !== undefined) return { _tag: "Logits", ...common, logits }
     if (labels !== undefined) return { _tag: "Labels", ...common, ...labels }
     return { _tag: "Rendered", ...common, width, height }

@@ -38,15 +38,6 @@ export interface ClassNames extends Names {
 
 const nothing: Names = { classes: [], isWhole: false }
 
-/** The names that somebody gave hold for all. */
-export const given = (classes: ClassTable.ClassTable): ClassNames => ({
-  classes,
-  conflict: undefined,
-  isWhole: true,
-  unnamed: undefined,
-  of: () => Effect.succeed({ classes, isWhole: true })
-})
-
 /** The names of label maps. Each is asked in turn, and of what they say nothing else is held. */
 export const read = Effect.fnUntraced(function* (
   files: Iterable<LabelFile>
@@ -74,6 +65,30 @@ export const read = Effect.fnUntraced(function* (
   }
 })
 
+/** The names that somebody gave hold for all, unless the label maps have the same names at other ids. */
+export const given = Effect.fnUntraced(function* (
+  classes: ClassTable.ClassTable,
+  files: Iterable<LabelFile>
+): Effect.fn.Return<ClassNames, ExitCode.Ended, FileSystem.FileSystem> {
+  const ids = new Map(classes.map(({ id, name }) => [ClassTable.folded(name), id]))
+  const known = yield* read(files)
+  for (const { id, name } of known.conflict === undefined ? known.classes : []) {
+    const own = ids.get(ClassTable.folded(name))
+    const called = ClassTable.get(classes, id)?.name ?? ""
+    if (own !== undefined && own !== id && ClassTable.folded(called) !== ClassTable.folded(name))
+      return yield* ExitCode.wrong(
+        `"${name}" is class ${own} in --classes, and class ${id} in what the label maps say of themselves: give classes in their order, or leave --classes out`
+      )
+  }
+  return {
+    classes,
+    conflict: undefined,
+    isWhole: true,
+    unnamed: undefined,
+    of: () => Effect.succeed({ classes, isWhole: true })
+  }
+})
+
 /** One table for all, or why there is none. */
 export const one = (names: ClassNames): Effect.Effect<ClassTable.ClassTable, ExitCode.Ended> =>
   names.conflict === undefined
@@ -92,7 +107,7 @@ const mostTold = 3
  * Why a map is none of these classes: an id that none of them has, as the greys of a photo are. `undefined` where it is one, or nobody
  * says which classes there are.
  */
-export const stranger = (
+const stranger = (
   map: LabelMap.LabelMap,
   { classes, isWhole }: Names,
   ignored: ReadonlyArray<number>
@@ -110,6 +125,14 @@ export const stranger = (
     `(${classes[0]!.id} to ${classes.at(-1)!.id}): is it a picture? Say with --classes which there are, with --ignore what belongs to none`
   )
 }
+
+/** The map; fails with that reason where it is a stranger's. */
+export const refuseStranger =
+  (names: Names, ignored: ReadonlyArray<number>) =>
+  (map: LabelMap.LabelMap): Effect.Effect<LabelMap.LabelMap, string> => {
+    const reason = stranger(map, names, ignored)
+    return reason === undefined ? Effect.succeed(map) : Effect.fail(reason)
+  }
 
 interface Known {
   readonly id: number

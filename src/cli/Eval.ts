@@ -1,6 +1,6 @@
 /** `segformer eval`, at work: two folders of label maps in, scores and a report out. */
 import { dirname } from "node:path"
-import { Clock, Effect, FileSystem, Result } from "effect"
+import { Clock, Effect, type FileSystem, Result } from "effect"
 import * as WholeFile from "../files/WholeFile.ts"
 import * as BoundaryIou from "../mask/BoundaryIou.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
@@ -10,6 +10,7 @@ import * as Colors from "../render/Colors.ts"
 import * as EvalReport from "../render/EvalReport.ts"
 import * as Annotations from "./Annotations.ts"
 import * as Backend from "./Backend.ts"
+import * as ClassFile from "./ClassFile.ts"
 import * as ClassNames from "./ClassNames.ts"
 import type * as EvalCommand from "./EvalCommand.ts"
 import * as EvalPairs from "./EvalPairs.ts"
@@ -20,6 +21,7 @@ import * as EvalTruth from "./EvalTruth.ts"
 import * as EvalTable from "./EvalTable.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Flags from "./Flags.ts"
+import * as Inputs from "./Inputs.ts"
 import * as LabelFiles from "./LabelFiles.ts"
 import type { LabelFile } from "./LabelFolder.ts"
 import * as Screen from "./Screen.ts"
@@ -41,7 +43,7 @@ const two = ClassTable.fromNames(["background", "object"])
 const evaluate = Effect.fnUntraced(function* (options: Options) {
   const started = yield* Clock.currentTimeMillis
   const { predictions, truth } = options
-  const told = options.classes === undefined ? undefined : yield* LabelFiles.classes(options.classes)
+  const told = options.classes === undefined ? undefined : yield* ClassFile.read(options.classes)
   const given = told ?? (options.binary ? two : undefined)
   const annotations = yield* EvalTruth.read(options)
   const annotated = annotations && new Annotations.AnnotatedFiles(truth, annotations.images)
@@ -57,15 +59,13 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
         : `no prediction in ${predictions} is of an image that ${truth} has annotations of`
     )
 
-  const fs = yield* FileSystem.FileSystem
-  const real = (path: string) => Effect.orElseSucceed(fs.realPath(path), () => path)
-  if ((yield* real(predictions)) === (yield* real(truth)))
+  if ((yield* Inputs.realPath(predictions)) === (yield* Inputs.realPath(truth)))
     return yield* ExitCode.wrong(`${predictions} and ${truth} are one folder, which would be right all over`)
 
-  const names =
-    given === undefined
-      ? yield* ClassNames.read(filesOf(pairs, annotations === undefined))
-      : ClassNames.given(given)
+  const labelled = filesOf(pairs, annotations === undefined)
+  const names = yield* given === undefined
+    ? ClassNames.read(labelled)
+    : ClassNames.given(given, told === undefined ? [] : labelled)
   const named = yield* ClassNames.one(names)
   const excluded = yield* excludedIds(options.exclude, named)
   const progress = yield* Screen.progress(!options.quiet)
@@ -244,21 +244,21 @@ const readPair = (
     options.binary ? EvalSums.binary(map, ignored) : Result.succeed(map)
   // Ids of such a truth are not those of the classes.
   const byIndex = options.reduceLabels
-  /** Why it is none of the classes, of which the truth may have others by one. */
-  const strange = (map: LabelMap, isReduced: boolean): string | undefined => {
-    const classes = [
-      ...(isReduced && names.classes.length > 0 ? [{ id: 0, name: "" }] : []),
-      ...names.classes.map(({ id, name }) => ({ id: isReduced ? id + 1 : id, name }))
-    ]
-    return ClassNames.stranger(map, { classes, isWhole: names.isWhole }, ignoredIds(options))
+  /** The truth may have other classes by one. */
+  const namesOf = (isReduced: boolean): ClassNames.Names => {
+    const one = names.classes.length > 0 ? [{ id: 0, name: "" }] : []
+    return isReduced
+      ? { ...names, classes: [...one, ...names.classes.map(({ id, name }) => ({ id: id + 1, name }))] }
+      : names
   }
   const read = ({ path }: LabelFile, what: string, ignored: ReadonlyArray<number>) =>
     LabelFiles.read(path, { palette, asMask: options.binary, byIndex }).pipe(
       Effect.flatMap((map) => Effect.fromResult(asAsked(map, ignored))),
-      Effect.flatMap((map) => {
-        const reason = options.binary ? undefined : strange(map, options.reduceLabels && what === "truth")
-        return reason === undefined ? Effect.succeed(map) : Effect.fail(reason)
-      }),
+      Effect.flatMap(
+        options.binary
+          ? Effect.succeed
+          : ClassNames.refuseStranger(namesOf(byIndex && what === "truth"), ignoredIds(options))
+      ),
       Effect.mapError((reason) => `the ${what} ${path}: ${reason}`)
     )
   const { annotated } = pair.truth

@@ -1,6 +1,6 @@
 /** `segformer eval` without a truth, at work: two segmenters over one set of images, and where they differ. */
 import { join, relative } from "node:path"
-import { Clock, Effect, FileSystem, References, Result } from "effect"
+import { Clock, Effect, FileSystem, Result } from "effect"
 import type { HttpClient } from "effect/http"
 import type { NotWritten } from "../files/NotWritten.ts"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
@@ -12,6 +12,7 @@ import type { Segmentation } from "../Segmentation.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
+import * as ClassFile from "./ClassFile.ts"
 import * as ClassNames from "./ClassNames.ts"
 import * as EvalAgainstTable from "./EvalAgainstTable.ts"
 import type { Options } from "./EvalCommand.ts"
@@ -23,6 +24,7 @@ import * as ExitCode from "./ExitCode.ts"
 import * as Flags from "./Flags.ts"
 import * as Inputs from "./Inputs.ts"
 import * as LabelFiles from "./LabelFiles.ts"
+import type { LabelFile } from "./LabelFolder.ts"
 import * as NewFolder from "./NewFolder.ts"
 import * as Screen from "./Screen.ts"
 import * as Words from "./Words.ts"
@@ -123,17 +125,15 @@ const makeOut = ({ out }: Options) =>
 const ofFolders = Effect.fnUntraced(function* (folders: ReadonlyArray<string>, run: Run) {
   const { options, progress } = run
   const { ignore = [], images, out, predictions } = options
-  const told = options.classes === undefined ? undefined : yield* LabelFiles.classes(options.classes)
-  const fs = yield* FileSystem.FileSystem
-  const real = (path: string) => Effect.orElseSucceed(fs.realPath(path), () => path)
-  const first = yield* real(predictions)
+  const told = options.classes === undefined ? undefined : yield* ClassFile.read(options.classes)
+  const first = yield* Inputs.realPath(predictions)
   for (const folder of folders) {
-    if ((yield* real(folder)) === first)
+    if ((yield* Inputs.realPath(folder)) === first)
       return yield* ExitCode.wrong(`${predictions} and ${folder} are one folder, which would agree all over`)
   }
   // There they would be label maps of the next run.
   for (const folder of out === undefined ? [] : [predictions, ...folders]) {
-    if ((yield* real(out!)) === (yield* real(folder)))
+    if ((yield* Inputs.realPath(out!)) === (yield* Inputs.realPath(folder)))
       return yield* ExitCode.wrong(`--out ${out} is one of the folders that are compared: give another one`)
   }
   yield* makeOut(options)
@@ -153,10 +153,9 @@ const ofFolders = Effect.fnUntraced(function* (folders: ReadonlyArray<string>, r
       )
     }
     for (const { name, reason } of problems) yield* complain(run, name, reason, folder)
-    const names =
-      told === undefined
-        ? ([yield* ClassNames.read(pairs.predictions()), yield* ClassNames.read(pairs.truths())] as const)
-        : ([ClassNames.given(told), ClassNames.given(told)] as const)
+    const namesOf = (files: Iterable<LabelFile>) =>
+      told === undefined ? ClassNames.read(files) : ClassNames.given(told, files)
+    const names = [yield* namesOf(pairs.predictions()), yield* namesOf(pairs.truths())] as const
     const tables = [yield* ClassNames.one(names[0]), yield* ClassNames.one(names[1])] as const
     const alignment = yield* EvalOthers.align(...tables, options.match)
     const comparison = new EvalComparison.Comparison(folder, tables[1], alignment, {
@@ -171,10 +170,7 @@ const ofFolders = Effect.fnUntraced(function* (folders: ReadonlyArray<string>, r
         palette: told,
         ignoreIndex: ClassTable.get(names.classes, 255) === undefined ? 255 : undefined
       }).pipe(
-        Effect.flatMap((map) => {
-          const reason = ClassNames.stranger(map, names, ignore)
-          return reason === undefined ? Effect.succeed(map) : Effect.fail(reason)
-        }),
+        Effect.flatMap(ClassNames.refuseStranger(names, ignore)),
         Effect.mapError((reason) => `${path}: ${reason}`)
       )
     let done = 0
@@ -255,12 +251,7 @@ const ofPictures = Effect.fnUntraced(function* (
     })
   let done = 0
   const one = Effect.fnUntraced(function* ({ base, label, source }: Inputs.Input) {
-    // An address is tried again like a service. What is wrong with it is told at the end, once.
-    const image = yield* Effect.provideService(
-      source.open(Flags.limitsOf(options)),
-      References.MinimumLogLevel,
-      "Error"
-    )
+    const image = yield* Inputs.open(source, Flags.limitsOf(options))
     const own = yield* labelled(image, first)
     const codec = yield* ImageCodec
     const photo: Effect.Effect<Raster, SegmentationError> = codec.decode(image)

@@ -1,6 +1,7 @@
 /** How far two segmenters agree, as lines for people and as JSON for machines. */
 import * as Agreement from "../mask/Agreement.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
+import * as Legend from "../render/Legend.ts"
 import type { Comparison } from "./EvalComparison.ts"
 import type { Problem } from "./LabelFiles.ts"
 import * as Screen from "./Screen.ts"
@@ -18,9 +19,6 @@ export interface Found {
 /** Never rounded up: 1 is said where nothing differs. */
 const score = (value: number | undefined): string =>
   value === undefined ? "-" : (Math.floor(value * 10_000 + 1e-6) / 10_000).toFixed(4)
-
-const share = (part: number, whole: number): string =>
-  part > 0 && part / whole < 0.0005 ? "< 0.1 %" : `${((part / whole) * 100).toFixed(1)} %`
 
 const nameOf = ({ classes }: Comparison, id: number | undefined): string =>
   id === undefined ? "no class" : Screen.plain(ClassTable.nameOf(classes, id))
@@ -69,7 +67,7 @@ const own = (comparison: Comparison): ReadonlyArray<string> => {
         cells: [
           nameOf(comparison, id),
           Screen.count(first),
-          share(first, pixels),
+          Legend.percent(first / pixels),
           score(agreement),
           score(iou),
           Screen.count(first - both),

@@ -76,7 +76,7 @@ const flags = {
     Flag.withMetavar("SOURCE"),
     Flag.withDescription(
       `Names of the classes, and how many there are: ${Palette.names.join(", ")}, a model's folder or ` +
-        "config.json, a JSON array, or a file with a name a line. By default those that occur"
+        "config.json, a JSON array, a file with a name a line, or a tool's labelmap.txt. By default those that occur"
     ),
     Flags.optional
   ),

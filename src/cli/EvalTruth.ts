@@ -22,7 +22,7 @@ export const read = Effect.fnUntraced(function* (
   options: Options
 ): Effect.fn.Return<Annotations.Annotations | undefined, ExitCode.Ended, FileSystem.FileSystem> {
   const isFile = yield* Annotations.isFile(options.truth)
-  const [fault] = isFile
+  const faults = isFile
     ? [
         ...Flags.ignored(
           options,
@@ -43,7 +43,7 @@ export const read = Effect.fnUntraced(function* (
         ["annotations", "outside"],
         "is for a file of annotations, and this truth is none: leave it out"
       )
-  if (fault !== undefined) return yield* ExitCode.wrong(fault)
+  yield* Flags.refuse(faults)
   return isFile ? yield* Annotations.read(options.truth, { prefer: options.annotations }) : undefined
 })
 

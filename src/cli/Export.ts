@@ -12,6 +12,7 @@ import * as Palette from "../mask/Palette.ts"
 import * as Steps from "../mask/Steps.ts"
 import * as Background from "../render/Background.ts"
 import * as Colors from "../render/Colors.ts"
+import * as ClassFile from "./ClassFile.ts"
 import * as ClassNames from "./ClassNames.ts"
 import * as ExitCode from "./ExitCode.ts"
 import type { Options } from "./ExportCommand.ts"
@@ -27,7 +28,7 @@ import * as Screen from "./Screen.ts"
 export const run = (options: Options) => Effect.scoped(write(options))
 
 const write = Effect.fnUntraced(function* (options: Options) {
-  const told = options.classes === undefined ? undefined : yield* LabelFiles.classes(options.classes)
+  const told = options.classes === undefined ? undefined : yield* ClassFile.read(options.classes)
   const { files: all, missing } = yield* LabelFiles.expand(options.labels)
   for (const { name, reason } of missing) yield* Screen.complain(`${name}: ${reason}`)
   if (all.length === 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
@@ -36,7 +37,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
   const files = placed?.map(({ file }) => file) ?? all
 
   const format = Exports.formats[options.format]
-  const names = told === undefined ? yield* ClassNames.read(files) : ClassNames.given(told)
+  const names = yield* told === undefined ? ClassNames.read(files) : ClassNames.given(told, files)
   const classes = format.isNamedEach === true ? names.classes : yield* ClassNames.one(names)
   const images = yield* ImageNames.read(files)
   const isOfObjects = format.uses.includes("exclude") && !(options.format === "csv" && !options.regions)
@@ -69,10 +70,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
         const named = names.conflict === undefined ? names : yield* names.of(file)
         const read = LabelFiles.read(file.path, { palette: told }).pipe(
           Effect.map((map) => without(map, ignored)),
-          Effect.filterOrFail(
-            (map) => ClassNames.stranger(map, named, ignored) === undefined,
-            (map) => ClassNames.stranger(map, named, ignored) ?? ""
-          )
+          Effect.flatMap(ClassNames.refuseStranger(named, ignored))
         )
         const about = format.isAttributed === true ? yield* attributes(file, placed?.[index]?.entropy) : {}
         const own = names.conflict === undefined ? undefined : meant(named.classes)

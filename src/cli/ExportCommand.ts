@@ -1,5 +1,5 @@
 /** `segformer export`: its flags and help. */
-import { Option } from "effect"
+import { Option, Record } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Exports from "../mask/Exports.ts"
 import * as Palette from "../mask/Palette.ts"
@@ -145,18 +145,6 @@ const settings = {
   imagesAt: "imagesAt"
 } as const
 
-const settingFlags = [
-  "background",
-  "minArea",
-  "tolerance",
-  "transform",
-  "regions",
-  "firstId",
-  "shape",
-  "objects",
-  "imagesAt"
-] as const
-
 export const faults = (options: Options): Flags.Faults => [
   ...(isOfPixels(options.format)
     ? Flags.ignored(
@@ -195,7 +183,7 @@ const shapeFaults = ({ objects, format, shape, tolerance }: Options): Flags.Faul
 }
 
 const settingsFaults = (options: Options): Flags.Faults =>
-  settingFlags.flatMap((name) => {
+  Record.keys(settings).flatMap((name) => {
     const formats = Exports.using(settings[name])
     // A line for each class has all pixels in it.
     const isCounted = options.format === "csv" && !options.regions && name !== "regions"

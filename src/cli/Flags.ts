@@ -220,20 +220,22 @@ export const backend = { ...remote, ...local, model, palette }
 export const concurrency = (what: string, description: string) =>
   count("concurrency").pipe(Flag.withAlias("c"), Flag.withMetavar(what), Flag.withDescription(description))
 
-/** Refuses images that are too large. {@link limitsOf} makes limits of them. */
-export const limits = {
-  maxBytes: Flag.String("max-bytes").pipe(
+/** Refuses images that are too large, by flags of these kinds. {@link limitsOf} makes limits of them. */
+export const limitsBy = (text: (name: string) => Flag.Flag<string>, whole: typeof count) => ({
+  maxBytes: text("max-bytes").pipe(
     Flag.withMetavar("BYTES"),
     Flag.filterMap(parseBytes, () => "a size such as 1048576, 512k or 50M"),
     Flag.withDescription("Refuse image files larger than this, such as 50M"),
     optional
   ),
-  maxPixels: count("max-pixels").pipe(
+  maxPixels: whole("max-pixels").pipe(
     Flag.withMetavar("PIXELS"),
     Flag.withDescription("Refuse images with more pixels than this"),
     optional
   )
-}
+})
+
+export const limits = limitsBy(Flag.String, count)
 
 /** What of an image is looked at, and how. {@link viewOf} makes a view of them. */
 export const view = {
@@ -289,50 +291,46 @@ export const ignored = <Options extends object>(
     .filter((name) => options[name] !== undefined && options[name] !== false)
     .map((name) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${why}`)
 
-/** Whether a service segments, and no model here. */
-export const isRemote = (given: {
+/** What says on a command line who segments. */
+export interface Said {
   readonly url?: string | undefined
   readonly service?: string | undefined
-}): boolean => given.url !== undefined || given.service !== undefined
-
-/** Who is asked, for a line of progress. */
-export const asked = (given: {
-  readonly url?: string | undefined
-  readonly service?: string | undefined
-}): string =>
-  isRemote(given) ? `Asking ${given.url ?? `the service of ${given.service}`}…` : "Loading the model…"
-
-/** Of {@link backend}, as far as a command has it. */
-export const backendFaults = (given: {
-  readonly url: string | undefined
-  readonly service: string | undefined
-  readonly header: ReadonlyArray<string>
-  readonly model: string | ReadonlyArray<string> | undefined
-  readonly palette?: string | undefined
+  readonly model?: string | ReadonlyArray<string> | undefined
   readonly variant?: string | undefined
   readonly threshold?: number | undefined
   readonly modelOutput?: string | undefined
   readonly provider?: string | undefined
-}): Faults => [
-  ...(isRemote(given)
-    ? ignored(
-        given,
-        ["variant", "threshold", "modelOutput", "provider"],
-        "is for a model that is run here, and a service segments"
-      )
-    : []),
-  ...(!isRemote(given) || given.model === undefined || given.model.length === 0
-    ? []
-    : [`give ${given.url === undefined ? "--service" : "--url"} or --model, not both`]),
-  ...(isRemote(given)
-    ? []
+}
+
+/** Whether a service segments, and no model here. */
+export const isRemote = ({ service, url }: Pick<Said, "url" | "service">): boolean =>
+  url !== undefined || service !== undefined
+
+/** Who is asked, for a line of progress. */
+export const asked = (given: Said): string =>
+  isRemote(given) ? `Asking ${given.url ?? `the service of ${given.service}`}…` : "Loading the model…"
+
+/** Of {@link backend}, as far as a command has it. */
+export const backendFaults = (
+  given: Said & { readonly header: ReadonlyArray<string>; readonly palette?: string | undefined }
+): Faults =>
+  isRemote(given)
+    ? [
+        ...ignored(
+          given,
+          ["variant", "threshold", "modelOutput", "provider"],
+          "is for a model that is run here, and a service segments"
+        ),
+        ...(given.model === undefined || given.model.length === 0
+          ? []
+          : [`give ${given.url === undefined ? "--service" : "--url"} or --model, not both`])
+      ]
     : [
         ...ignored(given, ["palette"], "is for the masks of a service: give its --url too, or leave it out"),
         ...(given.header.length === 0
           ? []
           : ["--header is for a service: give its --url too, or leave it out"])
-      ])
-]
+      ]
 
 /** Ends the command by the first fault. */
 export const refuse = ([first]: Faults): Effect.Effect<void, ExitCode.Ended> =>

@@ -3,9 +3,10 @@
  * image is taken once, whatever names it has been given by, and gets a name that no other one of the run has.
  */
 import { normalize, relative, resolve } from "node:path"
-import { Effect, FileSystem, Stdio, Stream } from "effect"
+import { Effect, FileSystem, References, Stdio, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as Folder from "../image/Folder.ts"
+import type { ImageLimits } from "../image/Image.ts"
 import * as SystemError from "../SystemError.ts"
 import { ImageNotFound, ImageNotReadable } from "../image/ImageError.ts"
 import * as ImageSource from "../image/ImageSource.ts"
@@ -244,7 +245,12 @@ const nameOf = (name: string, isLocal: boolean): string => {
   return clean === "" ? "image" : FileName.shortened(FileName.unreserved(clean))
 }
 
-const realPath = (path: string): Effect.Effect<string, never, FileSystem.FileSystem> =>
+/** An image. An address is tried again like a service: what is wrong with it is told at the end, once. */
+export const open = (source: Input["source"], limits: Partial<ImageLimits>) =>
+  Effect.provideService(source.open(limits), References.MinimumLogLevel, "Error")
+
+/** Where a file or folder is in truth. */
+export const realPath = (path: string): Effect.Effect<string, never, FileSystem.FileSystem> =>
   Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.orElseSucceed(fs.realPath(path), () => resolve(path)))
 
 /** Where files are in truth, for {@link spare}. */

@@ -1,16 +1,15 @@
 /**
  * Files of label maps on disk: which ones there are, by names that pair them with others, what is in them, and what
- * their classes are called.
+ * lies beside them.
  */
 import { closeSync, constants, openSync, readSync } from "node:fs"
-import { basename, join, normalize, resolve } from "node:path"
+import { basename, normalize, resolve } from "node:path"
 import { Effect, FileSystem, Option, Predicate, Result, Schema } from "effect"
-import * as ClassTable from "../mask/ClassTable.ts"
+import type { ClassTable } from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
 import * as MaskThreshold from "../mask/MaskThreshold.ts"
 import * as Npy from "../mask/Npy.ts"
-import * as Palette from "../mask/Palette.ts"
 import * as PngFile from "../mask/PngFile.ts"
 import * as PngPaused from "../mask/PngPaused.ts"
 import * as PngNames from "../mask/PngNames.ts"
@@ -86,7 +85,7 @@ export interface ReadOptions {
   /** The id of pixels that belong to no class. */
   readonly ignoreIndex?: number | undefined
   /** Colours of coloured pictures. */
-  readonly palette?: ClassTable.ClassTable | undefined
+  readonly palette?: ClassTable | undefined
   /** Take a coloured picture for a mask: what is black is 0, all else 255; where it was smoothed, what is darker than half. Off by default. */
   readonly asMask?: boolean | undefined
   /** The colours of a picture with a palette say nothing. Off by default. */
@@ -102,7 +101,8 @@ export const read = Effect.fnUntraced(function* (
   const info = yield* Effect.mapError(fs.stat(path), (error) => error.message)
   if (info.type !== "File") return yield* Effect.fail(`it is no regular file (${info.type})`)
   const bytes = yield* Effect.mapError(fs.readFile(path), (error) => error.message)
-  const { ignoreIndex, palette } = options
+  const { ignoreIndex } = options
+  const palette = options.palette && PaletteOrder.withVoid(options.palette)
   if (/\.npy$/i.test(path)) {
     const map = yield* Effect.mapError(Effect.fromResult(Npy.toLabelMap(bytes)), ({ detail }) => detail)
     return ignoreIndex === undefined ? map : { ...map, ignoreIndex }
@@ -123,51 +123,6 @@ export const read = Effect.fnUntraced(function* (
       )
     : map
 })
-
-/** For help and errors. */
-const classSources =
-  `${Palette.names.join(", ")}, a model's folder or its config.json, a JSON array of names, or a text file with a ` +
-  "name a line"
-
-const Id2Label = Schema.Record(Schema.String, Schema.String)
-const ClassFile = Schema.fromJsonString(
-  Schema.Union([Schema.Array(Schema.String), Schema.Struct({ id2label: Id2Label }), Id2Label])
-)
-
-/** The classes that `--classes` names. */
-export const classes = Effect.fnUntraced(function* (
-  source: string
-): Effect.fn.Return<ClassTable.ClassTable, ExitCode.Ended, FileSystem.FileSystem> {
-  const table = Palette.byName(source)
-  if (table !== undefined) return table
-  const fs = yield* FileSystem.FileSystem
-  const fail = (reason: string) => ExitCode.wrong(`--classes ${source}: ${reason}`)
-  const info = yield* Effect.mapError(fs.stat(source), () =>
-    fail(`there is no such file, and no such name. Give ${classSources}`)
-  )
-  const path = info.type === "Directory" ? join(source, "config.json") : source
-  const text = yield* Effect.mapError(fs.readFileString(path), (error) => fail(error.message))
-  if (!/^\s*[[{]/.test(text)) {
-    const names = text.split(/\r?\n/).map((line) => line.trim())
-    while (names.at(-1) === "") names.pop()
-    return names.length === 0 ? yield* fail("it is empty") : ClassTable.fromNames(names)
-  }
-  const parsed = yield* Effect.mapError(Effect.fromResult(Schema.decodeUnknownResult(ClassFile)(text)), () =>
-    fail("it is JSON, but neither an array of names nor an object with id2label")
-  )
-  const found = Array.isArray(parsed)
-    ? ClassTable.fromNames(parsed)
-    : ClassTable.fromId2Label(isConfig(parsed) ? parsed.id2label : plain(parsed))
-  return found.length === 0 ? yield* fail("it names no classes") : found
-})
-
-type Parsed = typeof ClassFile.Type
-const isConfig = (parsed: Parsed): parsed is { readonly id2label: Readonly<Record<string, string>> } =>
-  !Array.isArray(parsed) && "id2label" in parsed && typeof parsed.id2label === "object"
-const plain = (parsed: Parsed): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    Object.entries(parsed).filter((entry): entry is [string, string] => typeof entry[1] === "string")
-  )
 
 /** What `segformer segment` wrote beside a label map. */
 const Sidecar = Schema.fromJsonString(

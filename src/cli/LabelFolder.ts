@@ -99,6 +99,18 @@ export const withoutEndings = (files: ReadonlyArray<LabelFile>): ReadonlyArray<L
   })
 }
 
+/** The first place of so many, in order, whose name is this or comes after it. */
+const firstFrom = (length: number, name: string, nameAt: (index: number) => string): number => {
+  let low = 0
+  let high = length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (Folder.byName(nameAt(middle), name) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
 /** Texts in one text. */
 class Texts {
   #parts: Array<string> = []
@@ -165,14 +177,7 @@ export class LabelFolder implements KeyedFiles {
     )
     /** The first of those whose names without their ends are this. */
     const firstOf = (whole: string): number | undefined => {
-      let low = 0
-      let high = order.length
-      while (low < high) {
-        const middle = (low + high) >> 1
-        if (Folder.byName(wholeOf(order[middle]!), whole) < 0) low = middle + 1
-        else high = middle
-      }
-      const at = order[low]
+      const at = order[firstFrom(order.length, whole, (index) => wholeOf(order[index]!))]
       return at !== undefined && wholeOf(at) === whole ? at : undefined
     }
     /** What a file is left out for: another label map of its name, or one of it. */
@@ -234,16 +239,10 @@ export class LabelFolder implements KeyedFiles {
       return at === undefined ? undefined : this.#keyOf(at)
     }
     if (keyAt(this.#next) === key) return this.#next++
-    let low = 0
-    let high = this.length - 1
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (Folder.byName(keyAt(middle) ?? "", key) < 0) low = middle + 1
-      else high = middle
-    }
-    if (keyAt(low) !== key) return -1
-    this.#next = low + 1
-    return low
+    const found = firstFrom(this.length, key, (index) => keyAt(index) ?? "")
+    if (keyAt(found) !== key) return -1
+    this.#next = found + 1
+    return found
   }
 
   #keyOf(at: number): string | undefined {

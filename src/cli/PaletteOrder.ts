@@ -27,6 +27,8 @@ const byColor = (classes: ClassTable): IdsOf => {
 
 const voc = byColor(Array.from({ length: 256 }, (_, id) => ({ id, name: "", color: Palette.vocColor(id) })))
 
+const vocVoid = { id: 255, name: "void", color: Palette.vocColor(255) }
+
 const grey: IdsOf = ([red, green, blue]) => (red === green && green === blue ? [red] : [])
 
 /** What a palette says. */
@@ -38,13 +40,13 @@ interface Table {
 }
 
 /**
- * Of Pascal VOC's colours: some tables begin with the second of them, and have it again at the last index. So does what is left where a
+ * Of Pascal VOC's colours: some tables begin with the second of them, and have it, or their last, at the last index. So does what is left where a
  * program took out the colours that are not used: a table is one that has another, at its place.
  */
 const isShifted = ({ ids, said }: Table): boolean => {
   const at = (index: number) => (index % 255) + 1
   return (
-    said.every(([index, id]) => id === at(index)) &&
+    said.every(([index, id]) => id === at(index) || (index === 255 && id === 255)) &&
     ids.some((own, index) => own.includes(at(index)) && !said.some(([used]) => used === index))
   )
 }
@@ -107,7 +109,10 @@ export const isOther = (picture: PngFile.Picture, classes: ClassTable | undefine
       if (first === undefined) return false
       said.push([index, ids[index]!.includes(index) ? index : first])
     }
-    return said.some(([index, id]) => index !== id) && !isMeant({ said, ids })
+    // Who puts colours in another order has none of them twice: where one has its own place as well, its second one is of no class.
+    const isElsewhere = ([index, id]: Said) =>
+      palette[id] === undefined || keyOf(palette[id]) !== keyOf(palette[index]!)
+    return said.some(isElsewhere) && !isMeant({ said, ids })
   }
   if (classes === undefined) {
     return (
@@ -115,8 +120,14 @@ export const isOther = (picture: PngFile.Picture, classes: ClassTable | undefine
       (!isForeign(palette, grey) && differs(grey, isRamp))
     )
   }
-  // VOC's pictures have the colour of its 255 around things, which is no class.
-  const colours = classes.flatMap(({ color, id }) => (color === undefined ? [] : [{ color, id }]))
-  const isVoc = colours.length > 0 && colours.every(({ color, id }) => voc(color).includes(id))
-  return differs(isVoc ? voc : byColor(classes), () => false)
+  return differs(isVoc(classes) ? voc : byColor(classes), () => false)
 }
+
+const isVoc = (classes: ClassTable): boolean => {
+  const colours = classes.flatMap(({ color, id }) => (color === undefined ? [] : [{ color, id }]))
+  return colours.length > 0 && colours.every(({ color, id }) => voc(color).includes(id))
+}
+
+/** VOC's pictures have the colour of its 255 around things, which is no class. */
+export const withVoid = (classes: ClassTable): ClassTable =>
+  isVoc(classes) && classes.every(({ id }) => id !== vocVoid.id) ? [...classes, vocVoid] : classes

@@ -17,8 +17,20 @@ const milliseconds = (duration: Duration.Duration): string => `${Duration.toMill
 
 /** What was found, a line each. */
 const lines = (finding: Probe.Finding): ReadonlyArray<string> => {
-  const { certainty, classes, health, key, latency, limits, model, protocol, requests, sample, signs } =
-    finding
+  const {
+    certainty,
+    classes,
+    health,
+    key,
+    lacks,
+    latency,
+    limits,
+    model,
+    protocol,
+    requests,
+    sample,
+    signs
+  } = finding
   const names = classes.map(({ name }) => name)
   return [
     `address   ${finding.url}`,
@@ -28,6 +40,7 @@ const lines = (finding: Probe.Finding): ReadonlyArray<string> => {
     ...(model === undefined ? [] : [`model     ${model}`]),
     ...(names.length === 0 ? [] : [`classes   ${names.length} (${Screen.some(names)})`]),
     ...(limits.length === 0 ? [] : [`takes     ${limits.join("; ")}`]),
+    ...(lacks === undefined ? [] : [`lacks     ${lacks}`]),
     ...(key === undefined || key === health.detail ? [] : [`key       ${key}`]),
     `latency   ${milliseconds(latency)}, by ${requests} requests`,
     ...(sample === undefined ? [] : [`image     ${sample.detail}, in ${milliseconds(sample.duration)}`])
@@ -93,6 +106,12 @@ export const run = (options: Options): Effect.Effect<void, ExitCode.Ended> =>
     } else {
       yield* Effect.forEach(lines(finding), (line) => Screen.say(Screen.plain(line)), { discard: true })
       if (finding.layer !== undefined) yield* Screen.say(`\n${finding.layer}`)
+      if (finding.byHand !== undefined)
+        yield* Screen.say(
+          Screen.plain(
+            "Is it yours? Write this by hand to a file for --service, with its own path, the part of its form, and where its answer has the mask:"
+          ) + `\n${ServiceSettings.render(finding.byHand)}`
+        )
     }
     if (options.write !== undefined) {
       const why = missing(finding)

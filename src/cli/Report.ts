@@ -6,6 +6,7 @@ import * as Palette from "../mask/Palette.ts"
 import type { Region } from "../mask/Region.ts"
 import type { Uncertainty } from "../mask/Uncertainty.ts"
 import * as Background from "../render/Background.ts"
+import * as Legend from "../render/Legend.ts"
 import type { Segmentation } from "../Segmentation.ts"
 import * as Screen from "./Screen.ts"
 
@@ -104,9 +105,6 @@ export const countsOf = (
       regions: regionsOf(id)
     }))
 
-const percent = (share: number): string =>
-  share > 0 && share < 0.0005 ? "< 0.1 %" : `${(share * 100).toFixed(1)} %`
-
 /** Class, pixels, share and regions over all images. */
 export const table = (reports: ReadonlyArray<ImageReport>): ReadonlyArray<string> => {
   const total = reports.reduce((sum, { height, width }) => sum + width * height, 0)
@@ -133,7 +131,7 @@ export const table = (reports: ReadonlyArray<ImageReport>): ReadonlyArray<string
       cells: [
         Screen.plain(info.name),
         Screen.count(info.pixels),
-        percent(info.pixels / total),
+        Legend.percent(info.pixels / total),
         ...(areCounted ? [info.regions === undefined ? "" : Screen.count(info.regions)] : [])
       ]
     }))

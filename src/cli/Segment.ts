@@ -1,6 +1,6 @@
 /** `segformer segment`, at work: images in, overlays, label maps and reports out. */
 import { dirname, join, relative, resolve } from "node:path"
-import { Clock, Effect, FileSystem, Option, References, Result, Stream } from "effect"
+import { Clock, Effect, FileSystem, Option, Result, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as LabelPngWriter from "../files/LabelPngWriter.ts"
 import { NotWritten, notWritten } from "../files/NotWritten.ts"
@@ -128,12 +128,7 @@ const segmentOne = Effect.fnUntraced(function* (
   Failure | ExitCode.Ended,
   ImageCodec | FileSystem.FileSystem | HttpClient.HttpClient
 > {
-  // An address is tried again like a service. What is wrong with it is told at the end, once.
-  const image = yield* Effect.provideService(
-    input.source.open(limitsOf(options)),
-    References.MinimumLogLevel,
-    "Error"
-  )
+  const image = yield* Inputs.open(input.source, limitsOf(options))
   const segmentation = yield* whileOthersAreGranted(
     Effect.provideService(segment(image), Transport, transport)
   )

@@ -204,7 +204,7 @@ const flags = {
     ),
     Flags.optional
   ),
-  ...Flags.limits,
+  ...Flags.limitsBy(text, count),
   timeout: count("timeout").pipe(
     Flag.withMetavar("SECONDS"),
     Flag.withDescription(`Time for one image, from its turn to its answer. ${timeout} by default`),
@@ -258,8 +258,8 @@ export const command = Command.make("serve", flags).pipe(
   Command.withShortDescription("Serve a model over HTTP"),
   Command.withDescription(
     "Serve the model in this package, others, or another service: with a page at /, an API at /v1 (described at /docs), " +
-      "and in the protocols that other people's clients speak. Each flag may be set in the environment too: " +
-      "SEGFORMER_SERVE_PORT for --port. SIGTERM and Ctrl-C let requests under way finish."
+      "and in the protocols that other people's clients speak. Each flag but those of who segments may be set in the environment " +
+      "too: SEGFORMER_SERVE_PORT for --port. SIGTERM and Ctrl-C let requests under way finish."
   ),
   Command.withExamples([
     { command: "segformer serve", description: "On this machine only, at http://127.0.0.1:8080" },

@@ -3,33 +3,19 @@ import { Effect } from "effect"
 import * as SegFormerConfig from "../http/SegFormerConfig.ts"
 import * as Variable from "../policy/Variable.ts"
 import * as ExitCode from "./ExitCode.ts"
+import type * as Flags from "./Flags.ts"
 import * as Screen from "./Screen.ts"
 
-/** What says on a command line who segments. */
-export interface Said {
-  readonly url?: string | undefined
-  readonly service?: string | undefined
-  readonly model?: string | ReadonlyArray<string> | undefined
-  readonly variant?: string | undefined
-  readonly threshold?: number | undefined
-  readonly modelOutput?: string | undefined
-  readonly provider?: string | undefined
+/** {@link Flags.Said} of a command, and what else it may say. */
+export interface Said extends Flags.Said {
   readonly sessions?: number | undefined
   readonly quiet?: boolean | undefined
 }
 
-const isSaid = ({
-  model,
-  modelOutput,
-  provider,
-  service,
-  sessions,
-  threshold,
-  url,
-  variant
-}: Said): boolean =>
-  [url, service, variant, threshold, modelOutput, provider, sessions].some((value) => value !== undefined) ||
-  (model !== undefined && model.length > 0)
+const names = ["url", "service", "variant", "threshold", "modelOutput", "provider", "sessions"] as const
+
+const isSaid = (said: Said): boolean =>
+  names.some((name) => said[name] !== undefined) || (said.model !== undefined && said.model.length > 0)
 
 /** Said where the environment names a service, and what is compared is of this machine. */
 export const passedOver = (options: Said): Effect.Effect<void> => {

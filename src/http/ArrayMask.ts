@@ -17,7 +17,7 @@ import * as Plane from "./Plane.ts"
 
 export interface ArrayOptions extends Pick<
   MaskDecoding.MaskOptions,
-  "classes" | "palette" | "binary" | "ignoreIndex" | "transposed"
+  "classes" | "palette" | "binary" | "ignoreIndex" | "transposed" | "stated"
 > {
   readonly as?: "ids" | "logits" | undefined
   readonly channels?: "first" | "last" | undefined

@@ -4,10 +4,10 @@
  *
  * Outlines have no size of their own, and taken for pixels of the image they would be smaller or larger things somewhere else.
  */
-import { Result } from "effect"
+import { Predicate, Result } from "effect"
 import * as Fit from "../mask/Fit.ts"
 import type { Ring } from "../mask/Polygons.ts"
-import { isRecord } from "./protocol/Errors.ts"
+import { plain } from "./Fields.ts"
 import * as Side from "./Side.ts"
 
 type Fields = Readonly<Record<string, unknown>>
@@ -29,8 +29,6 @@ export interface Said {
 /** What to set. */
 export const remedy =
   'Say with `pointsOf` of which size the picture is that its points are of, or "pixels" for those of the image'
-
-const plain = (key: string): string => key.replaceAll(/[ _-]/g, "").toLowerCase()
 
 const picture = "(?:original|orig|source|src|full)?(?:image|img|picture|frame|photo|original|orig)"
 /** What a model was given, which may be the picture that outlines are of, or not. */
@@ -94,14 +92,14 @@ const found = (value: Fields, within = ""): ReadonlyArray<Found> => {
     if (side !== undefined) {
       const half = halves.get(of) ?? { field }
       halves.set(of, side.startsWith("w") ? { ...half, width: given } : { ...half, height: given })
-    } else if (pair !== null && !isRecord(given)) {
+    } else if (pair !== null && !Predicate.isReadonlyObject(given)) {
       const sizes = pairOf(name, given)
       if (sizes.length > 0) all.push({ field, sizes, of: ofWhat(pair[1] ?? "", within) })
     }
     const only = name === "images" && Array.isArray(given) && given.length === 1 ? given[0] : given
     if (
       within === "" &&
-      isRecord(only) &&
+      Predicate.isReadonlyObject(only) &&
       (holders.test(name) || (pair !== null && !inputs.test(pair[1] ?? "")) || name === "images")
     )
       all.push(...found(only, key))
@@ -189,7 +187,12 @@ const words = (value: Fields): Result.Result<Pick<Said, "unit" | "swapped">, str
     const name = plain(key)
     if (name === "imagerotation" && Side.toNumber(given) !== undefined && Side.toNumber(given) !== 0)
       return Result.fail(`its outlines are of the image turned by ${String(given)}°, which is not read here`)
-    if (!unitFields.test(name) || isRecord(given) || (typeof given === "string" && isPoints(given))) continue
+    if (
+      !unitFields.test(name) ||
+      Predicate.isReadonlyObject(given) ||
+      (typeof given === "string" && isPoints(given))
+    )
+      continue
     unit ??= unitOf(name, given)
     swapped ||= isRowsFirst(given)
   }

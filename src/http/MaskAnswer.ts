@@ -11,6 +11,7 @@ import type * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as Npy from "../mask/Npy.ts"
 import type { Pictures, Prediction } from "../Prediction.ts"
+import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
@@ -24,7 +25,6 @@ import * as LabelIds from "./LabelIds.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
 import * as MaskPaths from "./MaskPaths.ts"
-import * as MaskShape from "./MaskShape.ts"
 import { isRecord, messageIn, reported, saysFailed } from "./protocol/Errors.ts"
 import * as Segments from "./Segments.ts"
 import * as Side from "./Side.ts"
@@ -123,7 +123,7 @@ export const fromValue = (
   image: Pick<Image, "width" | "height">,
   options: MaskAnswerOptions,
   around: ReadonlyArray<Readonly<Record<string, unknown>>> = []
-): Effect.Effect<Prediction, ResponseNotDecodable> => {
+): Effect.Effect<Prediction, ResponseNotDecodable | CodeNotLoaded> => {
   const classes = MaskDecoding.classesOf(options)
   const labels = (
     labelMap: Effect.Effect<Extract<Prediction, { _tag: "Labels" }>["labelMap"], ResponseNotDecodable>
@@ -253,7 +253,9 @@ export const at = Effect.fnUntraced(function* (
     mask?.as === undefined || mask.as === "masks"
       ? MaskList.beside(answer, path, value, parent, image)
       : undefined
-  if (listed !== undefined) return yield* MaskList.toPrediction(answer, yield* listed, image, options, around)
+  const isOne = listed === undefined && !(Array.isArray(value) && isRecord(value[0]))
+  const told = { ...options, stated: statedIn(around, isOne) }
+  if (listed !== undefined) return yield* MaskList.toPrediction(answer, yield* listed, image, told, around)
   const segments = Segments.beside(answer, json, path)
   if (segments !== undefined && (typeof value === "string" || Array.isArray(value)))
     return yield* Segments.toPrediction(answer, path, value, yield* segments, image, options)
@@ -264,8 +266,7 @@ export const at = Effect.fnUntraced(function* (
   if (own.length > 0 && mask?.as !== "ids" && mask?.as !== "logits")
     yield* refuseOtherOrder(answer, own, json, path)
   const colored = classes.some(({ color }) => color !== undefined)
-  const known =
-    classes.length === 0 ? options : { ...options, classes, ...(colored ? { palette: classes } : {}) }
+  const known = classes.length === 0 ? told : { ...told, classes, ...(colored ? { palette: classes } : {}) }
   const address = mask?.as === undefined || mask.as === "png" ? addressOf(value) : undefined
   if (address !== undefined && getFile !== undefined) {
     const file = yield* getFile(address)
@@ -275,12 +276,16 @@ export const at = Effect.fnUntraced(function* (
   const single = saysIds(options) ? undefined : MaskList.single(path, value, parent)
   if (single === undefined) return yield* found
   // Points are no map of ids, few as they are.
-  const rings = Array.isArray(value) && mask?.as === undefined ? MaskShape.ringsIn(value, image) : undefined
+  const rings =
+    Array.isArray(value) && mask?.as === undefined
+      ? (yield* MaskDecoding.outlines).ringsIn(value, image)
+      : undefined
   if (rings !== undefined && Result.isSuccess(rings) && rings.success !== undefined)
     return yield* MaskList.toPrediction(answer, [single], image, known, around)
   const read = yield* Effect.result(found)
   const ofLabel = MaskList.toPrediction(answer, [single], image, known, around)
-  if (Result.isFailure(read)) return yield* Effect.catch(ofLabel, () => Effect.fail(read.failure))
+  if (Result.isFailure(read))
+    return yield* Effect.catchTag(ofLabel, "ResponseNotDecodable", () => Effect.fail(read.failure))
   // A map of several ids is one whatever is said beside it, and so is one in which class 1 is what the label says.
   if (!isMask(read.success)) return read.success
   const names = MaskDecoding.classesOf(known)
@@ -290,6 +295,17 @@ export const at = Effect.fnUntraced(function* (
   const detail = `it is of 0 and 1, and beside it stands ${Decode.quoted(single.name ?? single.label)}: the mask of that, or a map of ids? Say with \`as: "ids"\` that it is a map`
   return yield* fail(answer, path, detail)
 })
+
+/** From which part of white on a pixel is inside, as stands beside a mask or around it; of a list a `threshold` may be that of its scores. */
+const statedIn = (
+  around: ReadonlyArray<Readonly<Record<string, unknown>>>,
+  isOne: boolean
+): number | undefined => {
+  const given = around.map((each) => Side.toNumber(each["mask_threshold"])).find((said) => said !== undefined)
+  const said = given ?? (isOne ? Side.toNumber(around[0]?.["threshold"]) : undefined)
+  const share = said !== undefined && said > 1 ? said / 255 : said
+  return share !== undefined && share > 0 && share < 1 ? share : undefined
+}
 
 /** Whether the options say whose a mask is, or that there is a map of ids. */
 const saysIds = ({ binary, mask }: MaskAnswerOptions): boolean =>

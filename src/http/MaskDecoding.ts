@@ -18,6 +18,7 @@ import * as PngFile from "../mask/PngFile.ts"
 import * as PngPaused from "../mask/PngPaused.ts"
 import * as Masks from "../mask/Masks.ts"
 import * as Rle from "../mask/Rle.ts"
+import { type CodeNotLoaded, lazily } from "../service/CodeNotLoaded.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
@@ -25,7 +26,7 @@ import { type Decoded, fail, textToBytes } from "./EncodedPicture.ts"
 import { maxPixels } from "./MaskLimits.ts"
 import * as MaskShape from "./MaskShape.ts"
 import type * as NestedArray from "./NestedArray.ts"
-import * as Outlines from "./Outlines.ts"
+import type * as Outlines from "./Outlines.ts"
 import * as Plane from "./Plane.ts"
 
 export interface MaskOptions {
@@ -42,6 +43,8 @@ export interface MaskOptions {
    * given: a mask of 0 and 255 shows one class.
    */
   readonly binary?: boolean | Plane.BinaryOptions | undefined
+  /** From which part of white on a pixel is in a soft mask, as an answer says beside it. @internal */
+  readonly stated?: number | undefined
   /** Its rows are the image's columns. Off by default: a map of another shape than the image's is a failure. */
   readonly transposed?: boolean | undefined
   /**
@@ -108,22 +111,17 @@ const pictureOf = (answer: Answer, path: string, png: Uint8Array, image: Size, o
     ({ detail }) => Decode.notDecodable(answer, path, detail, "")
   )
 
-/** The mask of one class in a picture. */
-const maskOf = (picture: PngFile.Picture, options: MaskOptions) => {
+/**
+ * The mask of one class in a picture; from which part of white on the others of its list begin, where this one says that they are soft, or
+ * `half` where another said so.
+ */
+const maskOf = (picture: PngFile.Picture, options: MaskOptions, half?: number) => {
   const { inverted, threshold } = binary(options) ?? {}
-  return LabelPng.maskOf(picture, { threshold, inverted })
-}
-
-/** The same of one mask of a list; from which value on the others of the list begin, where this one says that they are soft. */
-const listedOf = (picture: PngFile.Picture, options: MaskOptions, half: number | undefined) => {
-  const isShallow = picture.depth < 8 && picture.palette === undefined
-  if (binary(options)?.threshold !== undefined || isShallow)
-    return { soft: undefined, isSettled: true, mask: maskOf(picture, options) }
-  const soft = MaskThreshold.softOf(PngFile.brightness(picture))
-  const threshold = soft ?? half
-  const settled =
-    threshold === undefined ? options : { ...options, binary: { ...binary(options), threshold } }
-  return { soft, isSettled: threshold !== undefined, mask: maskOf(picture, settled) }
+  const white = picture.palette === undefined ? 2 ** picture.depth - 1 : 255
+  const soft = threshold === undefined ? MaskThreshold.softOf(PngFile.brightness(picture), white) : undefined
+  const share = soft === undefined ? half : (2 * (options.stated ?? 0.5) * soft) / white
+  const from = threshold ?? (share === undefined ? undefined : Math.round(share * white))
+  return { share: soft && share, mask: LabelPng.maskOf(picture, { threshold: from, inverted }) }
 }
 
 /** A map whose rows are columns, where the options say so. */
@@ -167,7 +165,7 @@ export const fromPng = Effect.fnUntraced(function* (
   const found =
     single === undefined
       ? LabelPng.ofPicture(picture, { palette, byColor, unknownColor })
-      : Result.map(maskOf(picture, options), (mask) => toLabels(mask, single))
+      : Result.map(maskOf(picture, options).mask, (mask) => toLabels(mask, single))
   const read = yield* fromMask(answer, path, found)
   // Of a large picture each look at its pixels takes a while.
   yield* Effect.yieldNow
@@ -240,15 +238,49 @@ export const fromRle = (
     withClasses(answer, path, upright(toLabels(mask, binary(options) ?? {}), options.transposed), options)
   )
 
+/** What reads outlines: most answers have none. */
+export const outlines = lazily(() => import("./Outlines.ts"))
+
+/** Whether a mask may be the points of an outline, rather than a picture or runs of pixels. */
+const mayBeDrawn = ({ beside, mask }: Outlines.Drawn): boolean =>
+  typeof mask === "string"
+    ? /^\s*-?[\d.]+\s*,/.test(mask) || beside?.["shape_type"] !== undefined
+    : !looksLikeRle(mask)
+
 /** One mask of several. */
 export interface EncodedMask extends Outlines.Drawn {
   readonly classId: number
   readonly score?: number | undefined
 }
 
+/** The pixels of one mask of several, and from which part of white on the others begin, where it is soft. */
+const pixelsOf = Effect.fnUntraced(function* (
+  answer: Answer,
+  { mask, path }: EncodedMask,
+  image: Size,
+  options: MaskOptions,
+  half: number | undefined
+) {
+  if (typeof mask === "string") {
+    const png = yield* textToBytes(answer, path, mask)
+    const read = maskOf(yield* pictureOf(answer, path, png, image, options), options, half)
+    return {
+      ...read,
+      mask: Result.mapError(read.mask, ({ detail }) => Decode.notDecodable(answer, path, detail, ""))
+    }
+  }
+  if (!Array.isArray(mask))
+    return { share: undefined, mask: yield* Effect.result(rleMask(answer, path, mask, image, options)) }
+  const { stated, transposed } = options
+  const seen = transposed === true ? Fit.turn(image) : image
+  const how = { ...binary(options), stated, half }
+  const read = yield* Effect.result(MaskShape.fromArray(answer, path, mask, seen, how))
+  return { mask: read, share: Result.isSuccess(read) && read.success.isSoft ? (stated ?? 0.5) : undefined }
+})
+
 /**
  * The label map of masks of one class each, which may overlap and leave gaps: the higher score wins, of equal ones
- * the first, and gaps are the ignored id. One mask is unpacked at a time, and others get a turn in between. Where one picture is
+ * the first, and gaps are the ignored id. One mask is unpacked at a time, and others get a turn in between. Where one is
  * soft, all of them are, and a weak one is a mask without its thing: those that were read otherwise are read anew. What stands
  * `around` them may say of what size the picture is that outlines are of.
  */
@@ -258,7 +290,7 @@ export const fromMasks = (
   image: Size,
   options: MaskOptions,
   around: ReadonlyArray<Readonly<Record<string, unknown>>> = []
-): Decoded<LabelMap.LabelMap> =>
+): Effect.Effect<LabelMap.LabelMap, ResponseNotDecodable | CodeNotLoaded> =>
   Effect.gen(function* () {
     const maxId = masks.reduce((most, { classId }) => Math.max(most, classId), 0)
     const taken = masks.some(({ classId }) => classId === 255)
@@ -266,46 +298,40 @@ export const fromMasks = (
     // The map is turned as a whole.
     const seen = options.transposed === true ? Fit.turn(image) : image
     const limit = maxPixels(image, options)
-    const outlines = yield* Outlines.read(answer, masks, around, seen, limit, options.pointsOf)
-    const drawn = masks.map((mask, index) => ({ ...mask, draw: outlines[index] }))
+    const draws = masks.some(mayBeDrawn)
+      ? yield* (yield* outlines).read(answer, masks, around, seen, limit, options.pointsOf)
+      : []
+    const drawn = masks.map((mask, index) => ({ ...mask, draw: draws[index] }))
     let map:
       | { readonly width: number; readonly height: number; readonly data: LabelMap.LabelData }
       | undefined
     const ordered = Masks.weakestFirst(drawn)
     let half: number | undefined
-    let open: Decoded<never> | undefined
-    let isSettled = true
+    let open: ResponseNotDecodable | undefined
     for (let index = 0; index < ordered.length; index++) {
       const each = ordered[index]!
-      let mask: BinaryMask
-      if (each.draw !== undefined) mask = each.draw()
-      else if (typeof each.mask === "string") {
-        const png = yield* textToBytes(answer, each.path, each.mask)
-        const picture = yield* pictureOf(answer, each.path, png, image, options)
-        const listed = listedOf(picture, options, half)
-        half ??= listed.soft
-        isSettled &&= listed.isSettled
-        if (half !== undefined && !isSettled) {
+      const { mask: read, share } =
+        each.draw === undefined
+          ? yield* pixelsOf(answer, each, image, options, half)
+          : { mask: Result.succeed(each.draw()), share: undefined }
+      if (half === undefined && share !== undefined) {
+        half = share
+        if (index > 0) {
           // From the start: the ones before were read as if none were soft.
-          isSettled = true
           open = undefined
           map = undefined
           index = -1
           yield* Effect.yieldNow
           continue
         }
-        if (Result.isFailure(listed.mask)) {
-          // A later one may be soft.
-          open ??= fail(answer, each.path, listed.mask.failure.detail)
-          yield* Effect.yieldNow
-          continue
-        }
-        mask = listed.mask.success
-      } else {
-        mask = Array.isArray(each.mask)
-          ? yield* MaskShape.fromArray(answer, each.path, each.mask, seen, binary(options))
-          : yield* rleMask(answer, each.path, each.mask, image, options)
       }
+      if (Result.isFailure(read)) {
+        // A later one may be soft.
+        open ??= read.failure
+        yield* Effect.yieldNow
+        continue
+      }
+      const mask = read.success
       const { data, height, width } = mask
       map ??= {
         width,

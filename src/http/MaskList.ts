@@ -5,6 +5,7 @@
 import { Effect } from "effect"
 import type { Size } from "../mask/Fit.ts"
 import type { Prediction } from "../Prediction.ts"
+import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
@@ -38,7 +39,7 @@ export const toPrediction = (
   image: Size,
   options: MaskDecoding.MaskOptions,
   around: ReadonlyArray<Readonly<Record<string, unknown>>> = []
-): Effect.Effect<Prediction, ResponseNotDecodable> =>
+): Effect.Effect<Prediction, ResponseNotDecodable | CodeNotLoaded> =>
   Effect.gen(function* () {
     const { classes, ids } = yield* LabelIds.assign(answer, masks, MaskDecoding.classesOf(options))
     const encoded: Array<MaskDecoding.EncodedMask> = []

@@ -3,18 +3,16 @@
  */
 import { Effect, Result } from "effect"
 import * as BinaryMask from "../mask/BinaryMask.ts"
-import * as Fit from "../mask/Fit.ts"
-import type * as Polygons from "../mask/Polygons.ts"
+import type * as Fit from "../mask/Fit.ts"
 import type { Answer } from "../service/Exchange.ts"
 import { type Decoded, fail } from "./EncodedPicture.ts"
 import * as NestedArray from "./NestedArray.ts"
-import * as Outline from "./Outline.ts"
 import * as Plane from "./Plane.ts"
 
 const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
 
 /** Numbers one after the other, also as the only row of as many as the image has pixels. */
-const lineOf = (
+export const lineOf = (
   value: ReadonlyArray<unknown>,
   { height, width }: Fit.Size
 ): ReadonlyArray<number> | undefined => {
@@ -26,6 +24,9 @@ const lineOf = (
   return line.every(isNumber) ? line : undefined
 }
 
+/** A mask, and whether it was soft. */
+interface Pixels extends BinaryMask.BinaryMask, Plane.Thing {}
+
 /** More numbers than an outline of two values has, which is a rectangle. */
 const fewest = 16
 
@@ -33,11 +34,11 @@ const fewest = 16
  * A mask as one list of numbers: the image's pixels row by row, or those of a box, whose sides come last (left, top, right, bottom, all
  * within), as CVAT has it. `undefined` where it may be an outline.
  */
-const flatMask = (
+export const flatMask = (
   values: ReadonlyArray<number>,
   { height, width }: Fit.Size,
-  options: Plane.BinaryOptions = {}
-): BinaryMask.BinaryMask | string | undefined => {
+  options: Plane.ListedOptions = {}
+): Pixels | string | undefined => {
   const [left = 0, top = 0, right = 0, bottom = 0] = values.slice(-4)
   const [across, down] = [right - left + 1, bottom - top + 1]
   const cells = values.slice(0, -4)
@@ -50,15 +51,13 @@ const flatMask = (
     const inside = Plane.toMask(Float32Array.from(cells), options)
     if (Result.isFailure(inside)) return inside.failure.detail
     const mask = BinaryMask.empty(width, height)
-    for (const [at, cell] of inside.success.entries())
+    for (const [at, cell] of inside.success.data.entries())
       if (cell !== 0) mask.data[(top + Math.floor(at / across)) * width + left + (at % across)] = 1
-    return mask
+    return { ...mask, isSoft: inside.success.isSoft }
   }
   if (isWhole && isMask) {
     const inside = Plane.toMask(Float32Array.from(values), options)
-    return Result.isFailure(inside)
-      ? inside.failure.detail
-      : { width, height, data: Uint8Array.from(inside.success) }
+    return Result.isFailure(inside) ? inside.failure.detail : { width, height, ...inside.success }
   }
   return values.length > fewest && hasTwoValues([values])
     ? `it is a list of ${values.length} values, and the image of ${width} x ${height} pixels`
@@ -66,46 +65,10 @@ const flatMask = (
 }
 
 /** Whether a plane has no values but 0 and one other, or in long rows but two, as a mask has and outlines hardly. */
-const hasTwoValues = (rows: ReadonlyArray<unknown>): boolean => {
+export const hasTwoValues = (rows: ReadonlyArray<unknown>): boolean => {
   const isLong = Array.isArray(rows[0]) && rows[0].length > fewest
   const found = new Set<unknown>(isLong ? [] : [0])
   return rows.every((row) => Array.isArray(row) && row.every((value) => found.add(value).size <= 2))
-}
-
-/**
- * The outlines in a list; `undefined` where it is rows of numbers. Rows of an even length could be outlines, a row each: they
- * are none where they are as many or as long as the image's, or where there are no values but 0 and another.
- */
-const outlinesIn = (
-  value: ReadonlyArray<unknown>,
-  image: Fit.Size
-): ReadonlyArray<Polygons.Ring> | undefined => {
-  const line = lineOf(value, image)
-  if (line !== undefined && flatMask(line, image) !== undefined) return undefined
-  const [height = 0, width = 0, ...more] = NestedArray.shapeOf(value) ?? []
-  const isPlane = more.length === 0 && width > 2 && (height > 1 || image.height === 1)
-  const isRows = isPlane && (height === image.height || width === image.width || hasTwoValues(value))
-  return isRows ? undefined : Outline.ringsIn(value)
-}
-
-/** The rings in a list of numbers; nothing where it is rows of pixels. Fails where it may be either. */
-export const ringsIn = (
-  value: ReadonlyArray<unknown>,
-  image: Fit.Size
-): Result.Result<ReadonlyArray<Polygons.Ring> | undefined, string> => {
-  const shape = NestedArray.shapeOf(value)
-  // One channel of one image.
-  const [only] = value
-  if (shape?.length === 3 && shape[0] === 1 && Array.isArray(only)) return ringsIn(only, image)
-  const rings = outlinesIn(value, image)
-  if (rings === undefined) return Result.succeed(undefined)
-  const [height = 0, width = 0] = shape ?? []
-  const fit = Fit.of({ height, width }, image)
-  return height >= 6 && width >= 6 && (fit === "square" || fit === "scaled")
-    ? Result.fail(
-        `its ${height} rows of ${width} numbers may be a soft mask or outlines. Send such a mask as a picture or of the image's size, and outlines as lists of points`
-      )
-    : Result.succeed(rings)
 }
 
 /** The mask in a list that has rows of numbers and no outline. */
@@ -114,8 +77,8 @@ export const fromArray = (
   path: string,
   value: ReadonlyArray<unknown>,
   image: Fit.Size,
-  options: Plane.BinaryOptions = {}
-): Decoded<BinaryMask.BinaryMask> =>
+  options: Plane.ListedOptions = {}
+): Decoded<Pixels> =>
   Effect.suspend(() => {
     const shape = NestedArray.shapeOf(value)
     const line = lineOf(value, image)
@@ -134,8 +97,7 @@ export const fromArray = (
     ).pipe(
       Effect.matchEffect({
         onFailure: (detail) => fail(answer, path, detail),
-        onSuccess: (ids) =>
-          Effect.succeed({ width: shape[1]!, height: shape[0]!, data: Uint8Array.from(ids) })
+        onSuccess: (inside) => Effect.succeed({ width: shape[1]!, height: shape[0]!, ...inside })
       })
     )
   })

@@ -2,10 +2,9 @@
  * What an object of an answer draws: rings of points in the shapes that services and annotation tools have for them, which rings are
  * holes, and shapes that few points say (a rectangle's corners, a circle's centre and rim). In the units of the answer: `Frame` says which.
  */
-import { Result } from "effect"
+import { Predicate, Result } from "effect"
 import * as Polygons from "../mask/Polygons.ts"
 import { firstOf } from "./Fields.ts"
-import { isRecord } from "./protocol/Errors.ts"
 
 type Point = Polygons.Point
 type Ring = Polygons.Ring
@@ -23,7 +22,7 @@ const pointIn = (value: unknown): Point | undefined => {
   const [x, y]: ReadonlyArray<unknown> =
     Array.isArray(value) && value.length === 2
       ? value
-      : isRecord(value)
+      : Predicate.isReadonlyObject(value)
         ? [firstOf(value, ["x", "col", "column"]), firstOf(value, ["y", "row"])]
         : []
   return isNumber(x) && isNumber(y) ? [x, y] : undefined
@@ -98,7 +97,7 @@ const holesIn = (given: Beside): Result.Result<ReadonlyArray<Ring>, string> => {
     .flatMap((value) => (Array.isArray(value) ? [value.map(listed)] : []))
   const value = lists.find((list) => !list.every((each) => typeof each === "string"))
   const { holes: said } = given
-  const isOpen = said === true || isRecord(said) || (isNumber(said) && said > 0)
+  const isOpen = said === true || Predicate.isReadonlyObject(said) || (isNumber(said) && said > 0)
   const holes = value === undefined ? (isOpen ? undefined : []) : ringsIn(value)
   return holes === undefined
     ? Result.fail("its holes are no rings of at least three points")
@@ -193,8 +192,8 @@ export const read = (
 ): Result.Result<Outline | undefined, string> =>
   Result.gen(function* () {
     const value = listed(given)
-    if (isRecord(value) && "coordinates" in value) return yield* geometryIn(value)
-    if (isRecord(value) && "exterior" in value) {
+    if (Predicate.isReadonlyObject(value) && "coordinates" in value) return yield* geometryIn(value)
+    if (Predicate.isReadonlyObject(value) && "exterior" in value) {
       const outer = ringsIn(value["exterior"])
       if (outer === undefined) return yield* Result.fail("its exterior is no ring of at least three points")
       return { polygons: outer.map(solid), cuts: yield* holesIn(value) }

@@ -2,7 +2,7 @@
  * The outlines of an answer, on the image: all of it together decides what points are measured in that nobody says, since a small thing
  * in the corner has no pixel beyond 1 either.
  */
-import { Effect, Result } from "effect"
+import { Effect, Predicate, Result } from "effect"
 import * as BinaryMask from "../mask/BinaryMask.ts"
 import * as Fit from "../mask/Fit.ts"
 import * as Polygons from "../mask/Polygons.ts"
@@ -10,8 +10,8 @@ import type { Answer } from "../service/Exchange.ts"
 import { type Decoded, fail } from "./EncodedPicture.ts"
 import * as Frame from "./Frame.ts"
 import * as MaskShape from "./MaskShape.ts"
+import * as NestedArray from "./NestedArray.ts"
 import * as Outline from "./Outline.ts"
-import { isRecord } from "./protocol/Errors.ts"
 
 /** A mask that may be an outline, with what stands beside it and around it, from the inside out. */
 export interface Drawn {
@@ -111,7 +111,45 @@ const swapped = (ring: Polygons.Ring): Polygons.Ring => ring.map(([y, x]): Polyg
 const areNamed = (value: unknown): boolean =>
   Array.isArray(value)
     ? areNamed(value[0])
-    : isRecord(value) && ("exterior" in value ? areNamed(value["exterior"]) : !("coordinates" in value))
+    : Predicate.isReadonlyObject(value) &&
+      ("exterior" in value ? areNamed(value["exterior"]) : !("coordinates" in value))
+
+/**
+ * The outlines in a list; `undefined` where it is rows of numbers. Rows of an even length could be outlines, a row each: they
+ * are none where they are as many or as long as the image's, or where there are no values but 0 and another.
+ */
+const outlinesIn = (
+  value: ReadonlyArray<unknown>,
+  image: Fit.Size
+): ReadonlyArray<Polygons.Ring> | undefined => {
+  const line = MaskShape.lineOf(value, image)
+  if (line !== undefined && MaskShape.flatMask(line, image) !== undefined) return undefined
+  const [height = 0, width = 0, ...more] = NestedArray.shapeOf(value) ?? []
+  const isPlane = more.length === 0 && width > 2 && (height > 1 || image.height === 1)
+  const isRows =
+    isPlane && (height === image.height || width === image.width || MaskShape.hasTwoValues(value))
+  return isRows ? undefined : Outline.ringsIn(value)
+}
+
+/** The rings in a list of numbers; nothing where it is rows of pixels. Fails where it may be either. */
+export const ringsIn = (
+  value: ReadonlyArray<unknown>,
+  image: Fit.Size
+): Result.Result<ReadonlyArray<Polygons.Ring> | undefined, string> => {
+  const shape = NestedArray.shapeOf(value)
+  // One channel of one image.
+  const [only] = value
+  if (shape?.length === 3 && shape[0] === 1 && Array.isArray(only)) return ringsIn(only, image)
+  const rings = outlinesIn(value, image)
+  if (rings === undefined) return Result.succeed(undefined)
+  const [height = 0, width = 0] = shape ?? []
+  const fit = Fit.of({ height, width }, image)
+  return height >= 6 && width >= 6 && (fit === "square" || fit === "scaled")
+    ? Result.fail(
+        `its ${height} rows of ${width} numbers may be a soft mask or outlines. Send such a mask as a picture or of the image's size, and outlines as lists of points`
+      )
+    : Result.succeed(rings)
+}
 
 const readOne = (
   { beside = {}, mask, path }: Drawn,
@@ -119,7 +157,7 @@ const readOne = (
   image: Fit.Size
 ): Result.Result<Read | undefined, string> =>
   Result.gen(function* () {
-    const outline = yield* Outline.read(mask, path, beside, (value) => MaskShape.ringsIn(value, image))
+    const outline = yield* Outline.read(mask, path, beside, (value) => ringsIn(value, image))
     if (outline === undefined) return undefined
     const ringsOf = ({ cuts, polygons }: Outline.Outline) => [
       ...polygons.flatMap(({ holes, outer }) => [outer, ...holes]),

@@ -27,6 +27,8 @@ export interface PlaneOptions {
   /** `true` or how: it is a mask of one class. `false`: its values are class ids. By what it looks like, unless given. */
   readonly binary?: boolean | BinaryOptions | undefined
   readonly ignoreIndex?: number | undefined
+  /** From which part of what there can be on a pixel of a soft mask is inside, as an answer says. */
+  readonly stated?: number | undefined
   /** What the option `binary` is called where its users are. */
   readonly called?: string | undefined
 }
@@ -55,13 +57,19 @@ interface Look {
 /** Values that are looked at as greys: more are no steps that an eye tells apart. */
 const mostGreys = 12
 
-/** Whether values are steps of equal size up to 255, of which the smallest tells two apart for an eye. */
-const areSteps = (greys: ReadonlyArray<number>): boolean =>
-  greys.length > 2 &&
-  greys[0] === 0 &&
-  Array.from({ length: mostGreys - 1 }, (_, index) => 255 / (index + 2)).some((step) =>
-    greys.every((grey) => Math.abs(grey - Math.round(grey / step) * step) < 1)
+/** Whether values are steps of equal size from 0 on that an eye tells apart: parts of 255, or several of the lowest, beside white or without. */
+const areSteps = (greys: ReadonlyArray<number>): boolean => {
+  const [zero, lowest = 0, ...more] = greys.filter((grey) => grey !== 255)
+  const isOf = (step: number) => greys.every((grey) => Math.abs(grey - Math.round(grey / step) * step) < 1)
+  return (
+    zero === 0 &&
+    greys.length > 2 &&
+    (Array.from({ length: mostGreys - 1 }, (_, index) => 255 / (index + 2)).some(isOf) ||
+      (lowest >= 20 &&
+        (more.length > 1 || more[0] === 2 * lowest) &&
+        more.every((grey) => grey % lowest === 0)))
   )
+}
 
 /** The same of bytes, which are whole and few: what there is of them is noted, and nothing asked of each. */
 const lookAtBytes = (data: Uint8Array): Look => {
@@ -110,6 +118,21 @@ const thresholdOf = (data: Values, { isWhole, max, min, some }: Look): number | 
   return max <= 1 ? 0.5 : undefined
 }
 
+/** Whether values are a matte: 0, white or nearly, and greys between. Beside 0 and white, low ones may be ids, of which white is none. */
+const isMatte = (data: Values, { max, min, some }: Look): boolean =>
+  min === 0 &&
+  max >= 200 &&
+  max <= 255 &&
+  some.size > 2 &&
+  data.some((value: number) => value >= 16 && value < 255)
+
+/** Where a mask of shades begins by the part of white that an answer states. */
+const statedOf = (data: Values, seen: Look, stated: number | undefined): number | undefined => {
+  if (stated === undefined || seen.min < 0) return undefined
+  if (!seen.isWhole && seen.max <= 1) return stated
+  return isMatte(data, seen) ? Math.round(stated * 255) : undefined
+}
+
 const inside = (
   data: Values,
   threshold: number,
@@ -148,7 +171,7 @@ export const toIds = (data: Values, options: PlaneOptions): Result.Result<LabelD
   const fail = (detail: string) => Result.fail({ detail })
   if (typeof options.binary === "object" || options.binary === true) {
     const binary = options.binary === true ? {} : options.binary
-    const threshold = binary.threshold ?? thresholdOf(data, seen)
+    const threshold = binary.threshold ?? statedOf(data, seen, options.stated) ?? thresholdOf(data, seen)
     return threshold === undefined
       ? fail(`its values leave open where the mask begins. Say so with \`${called}: { threshold }\``)
       : Result.succeed(inside(data, threshold, binary))
@@ -159,7 +182,7 @@ export const toIds = (data: Values, options: PlaneOptions): Result.Result<LabelD
     return classes.length === 0 ? 1 : ids.length === 1 && classes.length <= 2 ? ids[0] : undefined
   }
   if (!isIds) {
-    const threshold = thresholdOf(data, seen)
+    const threshold = statedOf(data, seen, options.stated) ?? thresholdOf(data, seen)
     const classId = onlyClass()
     if (options.binary === false) return noId(data, "")
     return threshold === undefined || classId === undefined
@@ -171,7 +194,7 @@ export const toIds = (data: Values, options: PlaneOptions): Result.Result<LabelD
   }
   if (options.binary !== false && classes.length === 0 && areSteps(seen.greys)) {
     return fail(
-      `its values are ${seen.greys.join(", ")}, in equal steps of 255: greys that show classes to eyes? Say that they are class ids with \`${called}: false\` or \`classes\`, or that it is a mask with \`${called}: true\``
+      `its values are ${seen.greys.join(", ")}, in equal steps: greys that show classes to eyes? Say that they are class ids with \`${called}: false\` or \`classes\`, or that it is a mask with \`${called}: true\``
     )
   }
   const white = seen.max > 255 ? 65_535 : 255
@@ -193,6 +216,8 @@ export const toIds = (data: Values, options: PlaneOptions): Result.Result<LabelD
       : Result.succeed(inside(data, white, { classId }))
   }
   if (classes.length === 0 && seen.high !== undefined && seen.max <= 255) {
+    const threshold = statedOf(data, seen, options.stated)
+    if (threshold !== undefined) return Result.succeed(inside(data, threshold, {}))
     return fail(
       `it has values such as ${seen.high}, which may be how sure it is of one class. Say so with \`${called}: true\`, or that they are class ids with \`${called}: false\` or \`classes\``
     )
@@ -200,13 +225,17 @@ export const toIds = (data: Values, options: PlaneOptions): Result.Result<LabelD
   return Result.succeed(narrow(data))
 }
 
-/** Whether values are a matte: 0, white or nearly, and greys between. Beside 0 and white, low ones may be ids, of which white is none. */
-const isMatte = (data: Values, { max, min, some }: Look): boolean =>
-  min === 0 &&
-  max >= 200 &&
-  max <= 255 &&
-  some.size > 2 &&
-  data.some((value: number) => value >= 16 && value < 255)
+/** How a mask of a list is to be read, by what the others of the list are. */
+export interface ListedOptions extends BinaryOptions, Pick<PlaneOptions, "stated"> {
+  /** From which part of white on they begin, where one of them is soft. */
+  readonly half?: number | undefined
+}
+
+/** The mask of one thing, and whether its values are how sure somebody is of each pixel, as a picture's are. */
+export interface Thing {
+  readonly data: Uint8Array
+  readonly isSoft: boolean
+}
 
 /**
  * The mask of one thing, of which nobody says more: whole numbers are 0 and one other, as 1 and white alone are, or the greys of
@@ -214,17 +243,23 @@ const isMatte = (data: Values, { max, min, some }: Look): boolean =>
  */
 export const toMask = (
   data: Values,
-  { inverted, threshold }: BinaryOptions = {},
-  called = "binary"
-): Result.Result<LabelData, Flaw> => {
+  { half, inverted, stated, threshold }: ListedOptions = {}
+): Result.Result<Thing, Flaw> => {
   const seen = look(data)
-  const { isWhole, min, some } = seen
+  const { isWhole, max, min, some } = seen
   const [first = 0] = some
   const isMask = some.size < 2 ? [0, 1, 255, 65_535].includes(first) : some.size === 2 && some.has(0)
-  const from = threshold ?? (isMatte(data, seen) ? 128 : undefined)
+  const isSoft = threshold === undefined && isMatte(data, seen)
+  const share = isSoft ? (stated ?? 0.5) : isWhole ? half : undefined
+  const from =
+    threshold ??
+    (share === undefined ? statedOf(data, seen, stated) : Math.round(share * (max > 255 ? 65_535 : 255)))
   return from === undefined && isWhole && min >= 0 && !isMask
     ? Result.fail({
-        detail: `its values are ${[...some].join(", ")}${some.size > 2 ? " and others" : ""}: a mask has 0 and one other, or how sure it is from 0 to 1 or from 0 to 255. Say with \`${called}: { threshold }\` from which value on a pixel is inside`
+        detail: `its values are ${[...some].join(", ")}${some.size > 2 ? " and others" : ""}: a mask has 0 and one other, or how sure it is from 0 to 1 or from 0 to 255. Say with \`binary: { threshold }\` from which value on a pixel is inside`
       })
-    : toIds(data, { binary: { inverted, threshold: from }, called })
+    : Result.map(toIds(data, { binary: { inverted, threshold: from } }), (ids) => ({
+        data: Uint8Array.from(ids),
+        isSoft
+      }))
 }

@@ -26,7 +26,7 @@ import * as Exchange from "../service/Exchange.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
 import { type Health, Transport } from "../Transport.ts"
 import * as Access from "./Access.ts"
-import type * as ProbeClue from "./ProbeClue.ts"
+import * as ProbeClue from "./ProbeClue.ts"
 import * as ProbeClues from "./ProbeClues.ts"
 import * as ProbeLayer from "./ProbeLayer.ts"
 import * as ProbeWords from "./ProbeWords.ts"
@@ -91,6 +91,10 @@ export interface Finding {
   readonly sample: Sample | undefined
   /** What a settings file says of it; `undefined` where too little is known, or an image was refused so. */
   readonly settings: ServiceSettings | undefined
+  /** What is not known of how it is called, in words. */
+  readonly lacks: string | undefined
+  /** Where it is somebody's own: what they may write of it themselves, with places to fill in. */
+  readonly byHand: ServiceSettings | undefined
   /** The layer to write, as TypeScript; `undefined` where there are no settings. */
   readonly layer: string | undefined
 }
@@ -295,6 +299,19 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
     requests: Math.min(requests, maxRequests),
     sample,
     settings: found,
+    lacks: clue?.lacks,
+    byHand:
+      (clue === undefined && answered().some((answer) => ProbeClue.isOk(ask, answer))) ||
+      (clue?.protocol === "custom" && clue.lacks !== undefined)
+        ? {
+            url: exchange.service,
+            protocol: "custom",
+            path: "/predict",
+            part: "image",
+            mask: "mask",
+            ...clue?.settings
+          }
+        : undefined,
     layer:
       found === undefined || clue === undefined
         ? undefined

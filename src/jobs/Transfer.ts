@@ -161,17 +161,20 @@ export const run = Effect.fnUntraced(function* (options: TransferOptions): Effec
 
   let resumes = 0
   let barren = 0
+  /** Parts that were none of the file: whoever sends such each time sends no others. */
+  let strays = 0
   while (true) {
     const from = partial.received()
     const failure = yield* Effect.match(once, { onFailure: (error) => error, onSuccess: () => undefined })
     if (failure === undefined) break
     if (failure._tag !== "Again" && !isCut(failure)) return yield* failure
     resumes++
+    if (failure._tag === "Again") strays++
     // What cannot be gone on with was for nothing.
     const hasGrown =
       partial.start()?.etag !== undefined && partial.received() !== from && partial.received() > 0
     barren = hasGrown ? 0 : barren + 1
-    if (barren > policy.retry.times || policy.retry.times === 0 || resumes > maxResumes) {
+    if (Math.max(barren, strays) > policy.retry.times || policy.retry.times === 0 || resumes > maxResumes) {
       return yield* failure._tag === "Again" ? cut(failure.message) : failure
     }
     yield* Effect.logWarning(

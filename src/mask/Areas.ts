@@ -3,12 +3,11 @@
  * outlines, how sure the segmenter was) is worked out for all of the map at once.
  */
 import * as Bridges from "./Bridges.ts"
-import * as MinArea from "./MinArea.ts"
 import * as Components from "./Components.ts"
 import type { ConfidenceMap } from "./ConfidenceMap.ts"
 import type { LabelMap } from "./LabelMap.ts"
 import * as Polygons from "./Polygons.ts"
-import type { Box, Extent } from "./Region.ts"
+import { type Box, type Extent, leastArea } from "./Region.ts"
 import * as Regions from "./Regions.ts"
 import * as Spans from "./Spans.ts"
 import * as Steps from "./Steps.ts"
@@ -54,7 +53,7 @@ export function* steps(
 ): Steps.Steps<ReadonlyArray<Area>> {
   const { confidence, minScore, per } = options
   ErrorKind.oneOf("Areas", "per", per, ["region", "class"])
-  const minArea = MinArea.of(options.minArea)
+  const minArea = leastArea(options.minArea)
   const components = yield* Components.steps(map, options)
   const { classIds, count } = components
   const extents = yield* Regions.extentSteps(components, { classes: [], confidence })

@@ -16,19 +16,19 @@
  * ```
  */
 import { Result } from "effect"
-import * as MinArea from "./MinArea.ts"
 import type { BinaryMask } from "./BinaryMask.ts"
 import type { ClassTable } from "./ClassTable.ts"
 import * as CocoReading from "./CocoReading.ts"
 import type { Annotation, Category, Dataset, Image, Segmentation } from "./CocoSchema.ts"
 import * as Components from "./Components.ts"
 import { canvas, type LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable, pixels } from "./MaskError.ts"
+import { failing, type MaskNotDecodable, pixels } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Rle from "./Rle.ts"
 import * as JsonList from "./JsonList.ts"
 import * as Steps from "./Steps.ts"
 import * as ErrorKind from "../ErrorKind.ts"
+import { leastArea } from "./Region.ts"
 
 export { Annotation, Category, Dataset, Image, Segmentation } from "./CocoSchema.ts"
 export type { LeftOut, Lost } from "./CocoReading.ts"
@@ -68,7 +68,7 @@ export const annotations = Steps.sync(steps)
 export function* steps(map: LabelMap, options: Options): Steps.Steps<ReadonlyArray<Annotation>> {
   ErrorKind.oneOf("Coco", "segmentation", options.segmentation, ["auto", "rle", "counts"])
   const crowds = new Set(options.crowds)
-  const minArea = MinArea.of(options.minArea)
+  const minArea = leastArea(options.minArea)
   const own = { ...options, exclude: [...(options.exclude ?? []), ...crowds] }
   const components = yield* Components.steps(map, own)
   const { height, width } = map
@@ -221,4 +221,4 @@ export const toLabelMap = (
   return Result.succeed(map)
 }
 
-const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: "segmentation", detail }))
+const fail = failing("segmentation")

@@ -48,7 +48,7 @@ export const read = (json: string): Result.Result<Dataset & Lost, MaskNotDecodab
     const out = new Reading()
     if (isList(file)) {
       const annotations = out.annotations(file)
-      return finished(out, { images: sizesOf(annotations), annotations, categories: [] }, file)
+      return finished(out, { images: imagesOf(annotations), annotations, categories: [] }, file)
     }
     if (!Predicate.isReadonlyObject(file)) return fail(name, "it is neither an object nor a list of results")
     const { annotations, categories, images } = file
@@ -63,7 +63,7 @@ export const read = (json: string): Result.Result<Dataset & Lost, MaskNotDecodab
     return finished(
       out,
       {
-        images: listed ?? sizesOf(found),
+        images: listed ?? imagesOf(found),
         annotations: found,
         categories: isList(categories) ? out.categories(categories) : []
       },
@@ -124,15 +124,8 @@ const sizesIn = (
 }
 
 /** The images that run lengths tell the size of, for files that list none. */
-const sizesOf = (annotations: ReadonlyArray<Annotation>): ReadonlyArray<Image> => {
-  const images = new Map<number, Image>()
-  for (const { image_id: id, segmentation } of annotations) {
-    if (!("counts" in segmentation) || images.has(id)) continue
-    const [height, width] = segmentation.size
-    images.set(id, { id, width, height, file_name: String(id) })
-  }
-  return [...images.values()]
-}
+const imagesOf = (annotations: ReadonlyArray<Annotation>): ReadonlyArray<Image> =>
+  Array.from(sizesIn(annotations), ([id, size]) => ({ id, ...size, file_name: String(id) }))
 
 class Reading {
   readonly #faults = new Map<
@@ -356,21 +349,14 @@ const isBox = (box: unknown): box is readonly [number, number, number, number] =
 
 /** Area and box of a segmentation, for those that do not say; of polygons as if they did not overlap. */
 const measure = (segmentation: Segmentation) => {
-  if ("counts" in segmentation) {
-    const runs = Result.getOrUndefined(Rle.fromCoco(segmentation))
-    return {
-      area: () => (runs === undefined ? 0 : Rle.area(runs)),
-      bbox: (): Annotation["bbox"] => {
-        const box = runs && Rle.box(runs)
-        return box === undefined ? [0, 0, 0, 0] : [box.x, box.y, box.width, box.height]
-      }
-    }
-  }
-  const polygons = segmentation.map((flat) => ({ outer: ringOf(flat), holes: [] }))
+  const isRuns = "counts" in segmentation
+  const runs = isRuns ? Result.getOrUndefined(Rle.fromCoco(segmentation)) : undefined
+  const polygons = isRuns ? [] : segmentation.map((flat) => ({ outer: ringOf(flat), holes: [] }))
   return {
-    area: () => polygons.reduce((sum, { outer }) => sum + Math.abs(signedArea(outer)), 0),
+    area: () =>
+      runs ? Rle.area(runs) : polygons.reduce((sum, { outer }) => sum + Math.abs(signedArea(outer)), 0),
     bbox: (): Annotation["bbox"] => {
-      const box = boundingBox(polygons)
+      const box = runs ? Rle.box(runs) : boundingBox(polygons)
       return box === undefined ? [0, 0, 0, 0] : [box.x, box.y, box.width, box.height]
     }
   }

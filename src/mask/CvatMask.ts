@@ -26,6 +26,7 @@ import { type BinaryMask, empty } from "./BinaryMask.ts"
 import type { LabelMap } from "./LabelMap.ts"
 import { fail, type MaskNotDecodable, pixels } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
+import * as Rle from "./Rle.ts"
 import * as Spans from "./Spans.ts"
 import * as Steps from "./Steps.ts"
 
@@ -124,11 +125,7 @@ export const paint = (
 }
 
 /** Pixels in the mask. */
-export const area = ({ counts }: CvatMask): number => {
-  let sum = 0
-  for (let i = 1; i < counts.length; i += 2) sum += counts[i]!
-  return sum
-}
+export const area: (self: CvatMask) => number = Rle.area
 
 /** First and last column and row, both part of the box. */
 const corners = ({ height, width, x, y }: Box): readonly [number, number, number, number] => [
@@ -223,21 +220,5 @@ const split = (
 const make = (counts: ReadonlyArray<number>, box: Box): Result.Result<CvatMask, MaskNotDecodable> => {
   if (!Number.isInteger(box.x) || !Number.isInteger(box.y))
     return fail("mask", `its box begins at ${box.x}, ${box.y}, which is no pixel`)
-  return Result.flatMap(pixels("mask", box.width, box.height), (size) => {
-    const checked = new Uint32Array(counts.length)
-    let sum = 0
-    for (let i = 0; i < counts.length; i++) {
-      const count = counts[i]!
-      if (!Number.isInteger(count) || count < 0 || count > size)
-        return fail("mask", `its run ${i} is ${count}`)
-      checked[i] = count
-      sum += count
-    }
-    return sum === size
-      ? Result.succeed({ box, counts: checked })
-      : fail(
-          "mask",
-          `its runs sum up to ${sum}, and its box of ${box.width} x ${box.height} pixels to ${size}`
-        )
-  })
+  return Result.map(Rle.checked("mask", counts, box.width, box.height), (counts) => ({ box, counts }))
 }

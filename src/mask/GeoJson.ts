@@ -16,14 +16,12 @@
  * ```
  */
 import { Result, Schema } from "effect"
-import * as MinArea from "./MinArea.ts"
 import * as ClassTable from "./ClassTable.ts"
 import * as Components from "./Components.ts"
-import { clip } from "./Grid.ts"
 import { canvas, type LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { failing, type MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
-import type { Extent } from "./Region.ts"
+import { type Extent, leastArea } from "./Region.ts"
 import * as Regions from "./Regions.ts"
 import * as JsonList from "./JsonList.ts"
 import * as Steps from "./Steps.ts"
@@ -84,7 +82,7 @@ function* features(
   regions: ReadonlyArray<Extent>,
   { minArea, transform = IDENTITY }: Options
 ): Generator<Feature, void> {
-  const least = MinArea.of(minArea)
+  const least = leastArea(minArea)
   for (const [i, { polygons }] of outlines.entries()) {
     const region = regions[i]!
     if (region.area >= least && polygons.length > 0) yield feature(polygons, region, transform)
@@ -176,8 +174,7 @@ export const toLabelMap = (
     const parts = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates
     const polygons = parts.map(([outer = [], ...holes]) => ({ outer: back(outer), holes: holes.map(back) }))
     Polygons.paint(polygons, map, properties.classId)
-    const box = Polygons.boundingBox(polygons)
-    within ||= box !== undefined && clip(map, box) !== undefined
+    within ||= Polygons.boxWithin(polygons, map) !== undefined
   }
   return within
     ? Result.succeed(map)
@@ -187,4 +184,4 @@ export const toLabelMap = (
       )
 }
 
-const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: "GeoJSON", detail }))
+const fail = failing("GeoJSON")

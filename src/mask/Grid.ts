@@ -56,24 +56,17 @@ export const equals = (self: Grid<Values>, that: Grid<Values>): boolean => {
   return true
 }
 
-/** The part of `box` that lies inside a grid; `undefined` where none does. */
-export const clip = (grid: Grid<unknown>, box: Box): Box | undefined => {
-  const x = Math.max(0, Math.floor(box.x))
-  const y = Math.max(0, Math.floor(box.y))
-  const right = Math.min(grid.width, Math.ceil(box.x + box.width))
-  const bottom = Math.min(grid.height, Math.ceil(box.y + box.height))
-  return right > x && bottom > y ? { x, y, width: right - x, height: bottom - y } : undefined
-}
-
 /** The part inside `box`; `undefined` where there is none. */
 export const crop = <Self extends Grid<Values>>(
   from: Self,
   box: Box,
   empty: Empty<Self>
 ): Self | undefined => {
-  const inside = clip(from, box)
-  if (inside === undefined) return undefined
-  const { height, width, x, y } = inside
+  const x = Math.max(0, Math.floor(box.x))
+  const y = Math.max(0, Math.floor(box.y))
+  const width = Math.min(from.width, Math.ceil(box.x + box.width)) - x
+  const height = Math.min(from.height, Math.ceil(box.y + box.height)) - y
+  if (!(width > 0 && height > 0)) return undefined
   const out = empty(from, width, height)
   for (let row = 0; row < height; row++) {
     const start = (y + row) * from.width + x

@@ -68,7 +68,7 @@ export const ofPicture = (
       : { width, height, data, ignoreIndex: options.ignoreIndex }
   const byColor = picture.channels >= 3 || (options.byColor === true && picture.palette !== undefined)
   // Some libraries write what is grey as colours.
-  if (!byColor || (palette === undefined && PngFile.isGrey(picture))) {
+  if (!byColor || (palette === undefined && (picture.palette !== undefined || PngFile.isGrey(picture)))) {
     return Result.succeed(finish(picture.channels === 1 ? picture.data : PngFile.brightness(picture)))
   }
   if (palette === undefined)

@@ -13,7 +13,7 @@
  */
 import { Result } from "effect"
 import type { LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { failing, type MaskNotDecodable } from "./MaskError.ts"
 import * as Steps from "./Steps.ts"
 
 /** How many bits an id takes: those of the map's storage. */
@@ -65,7 +65,7 @@ export const decode = (
   bytes: Uint8Array,
   { bits, height, width }: { readonly width: number; readonly height: number; readonly bits: Bits }
 ): Result.Result<LabelMap, MaskNotDecodable> => {
-  const wrong = (detail: string) => Result.fail(new MaskNotDecodable({ mask: "label map", detail }))
+  const wrong = failing("label map")
   const pixels = width * height
   const data =
     bits === 8 ? new Uint8Array(pixels) : bits === 16 ? new Uint16Array(pixels) : new Uint32Array(pixels)

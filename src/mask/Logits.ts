@@ -19,12 +19,12 @@
  */
 import { Result } from "effect"
 import { isNaNThroughout, type Logits } from "./LogitCells.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { failing, type MaskNotDecodable } from "./MaskError.ts"
 
 export type { Logits }
 export { confidenceRows, rows, scores, toConfidenceMap, toLabelMap } from "./LogitRows.ts"
 
-const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: "logits", detail }))
+const fail = failing("logits")
 
 /** Logits whose sizes match their data and of which at least one value is a number. */
 export const make = (options: Logits): Result.Result<Logits, MaskNotDecodable> => {

@@ -29,6 +29,18 @@ export class MaskNotDecodable extends ErrorKind.ofService<MaskNotDecodable>()("M
 export const fail = (mask: string, detail: string): Result.Result<never, MaskNotDecodable> =>
   Result.fail(new MaskNotDecodable({ mask, detail }))
 
+/** The failures of one mask. @internal */
+export const failing =
+  (mask: string) =>
+  (detail: string): Result.Result<never, MaskNotDecodable> =>
+    fail(mask, detail)
+
+/** What is wrong with sides of so many pixels. */
+const wrongSides = (width: number, height: number): string | undefined =>
+  Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0
+    ? undefined
+    : `its size must be positive integers, but is ${width} x ${height}`
+
 /** Pixels that a mask may be made of: what more would take, a machine may not have. `tiled` goes on from there. */
 const maxPixels = 2 ** 29
 
@@ -38,9 +50,8 @@ export const pixels = (
   width: number,
   height: number
 ): Result.Result<number, MaskNotDecodable> => {
-  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
-    return fail(mask, `its size must be positive integers, but is ${width} x ${height}`)
-  }
+  const wrong = wrongSides(width, height)
+  if (wrong !== undefined) return fail(mask, wrong)
   return width * height > maxPixels
     ? fail(mask, `${width} x ${height} pixels are more than the ${maxPixels} of the largest mask here`)
     : Result.succeed(width * height)
@@ -65,9 +76,8 @@ export const sized = <A extends Grid<ArrayLike<number>>>(
   grid: A
 ): Result.Result<A, MaskNotDecodable> => {
   const { data, height, width } = grid
-  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
-    return fail(mask, `its size must be positive integers, but is ${width} x ${height}`)
-  }
+  const wrong = wrongSides(width, height)
+  if (wrong !== undefined) return fail(mask, wrong)
   return data.length === width * height
     ? Result.succeed(grid)
     : fail(mask, `${width} x ${height} pixels need ${width * height} ${values}, but there are ${data.length}`)

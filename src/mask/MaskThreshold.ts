@@ -52,11 +52,12 @@ export const of = (values: ArrayLike<number>, white?: number): number | undefine
  * Half of white where a mask is soft by itself: it has many values, or a grey beside others and is clear. 0 and one other may be a
  * drawing. Undefined where it is not.
  */
-export const softOf = (values: ArrayLike<number>): number | undefined => {
+export const softOf = (values: ArrayLike<number>, white = 0xff): number | undefined => {
   const some = someOf(values)
   const isDrawn = some.length < 2 || (some.length === 2 && some[0] === 0)
-  const isGrey = some.some((value) => value > mostNumbers && value !== 0xff && value !== 0xffff)
-  return isDrawn || !isGrey ? undefined : of(values)
+  const black = white < 0xff ? 0 : mostNumbers
+  const isGrey = some.some((value) => value > black && value !== white && value !== 0xff && value !== 0xffff)
+  return isDrawn || !isGrey ? undefined : of(values, white < 0xff ? white : undefined)
 }
 
 /** What is wrong with such values, and what to do. */

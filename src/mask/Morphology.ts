@@ -13,11 +13,11 @@
  * ```
  */
 import { dual } from "effect/Function"
-import * as MinArea from "./MinArea.ts"
 import { type BinaryMask, not } from "./BinaryMask.ts"
 import * as Components from "./Components.ts"
 import type { LabelMap } from "./LabelMap.ts"
 import * as ErrorKind from "../ErrorKind.ts"
+import { leastArea } from "./Region.ts"
 
 /** The pixels around a centre that count as near it. */
 export interface Element {
@@ -133,7 +133,7 @@ export const removeSmall: {
   (options: RemoveOptions): (self: BinaryMask) => BinaryMask
   (self: BinaryMask, options: RemoveOptions): BinaryMask
 } = dual(2, (mask: BinaryMask, options: RemoveOptions): BinaryMask => {
-  const minArea = MinArea.of(options.minArea)
+  const minArea = leastArea(options.minArea)
   const parts = Components.make(mask, { connectivity: options.connectivity, exclude: [0] })
   const areas = Components.areas(parts)
   const data = mask.data.slice()
@@ -161,7 +161,7 @@ export const removeSmallRegions: {
   (options: RemoveRegionsOptions): (self: LabelMap) => LabelMap
   (self: LabelMap, options: RemoveRegionsOptions): LabelMap
 } = dual(2, (map: LabelMap, options: RemoveRegionsOptions): LabelMap => {
-  const minArea = MinArea.of(options.minArea)
+  const minArea = leastArea(options.minArea)
   const parts = Components.make(map, { connectivity: options.connectivity, exclude: options.exclude })
   const areas = Components.areas(parts)
   const isSmall = (c: number): boolean => areas[c]! < minArea

@@ -14,7 +14,7 @@
  */
 import { Result } from "effect"
 import { allocate, type LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { failing, type MaskNotDecodable } from "./MaskError.ts"
 
 export type NpyData =
   | Uint8Array
@@ -47,15 +47,25 @@ export const encode = (array: NpyArray): Uint8Array => {
   return bytes
 }
 
+/** Elements by NumPy's names for them, in the order of bytes of this machine. */
+const types: Readonly<Record<string, new (buffer: ArrayBuffer) => NpyData | BigInt64Array | BigUint64Array>> =
+  {
+    u1: Uint8Array,
+    u2: Uint16Array,
+    u4: Uint32Array,
+    u8: BigUint64Array,
+    i1: Int8Array,
+    i2: Int16Array,
+    i4: Int32Array,
+    i8: BigInt64Array,
+    f4: Float32Array,
+    f8: Float64Array,
+    b1: Uint8Array
+  }
+
 const describe = (data: NpyData): string => {
-  const size = data.BYTES_PER_ELEMENT
-  const kind =
-    data instanceof Float32Array || data instanceof Float64Array
-      ? "f"
-      : data instanceof Int8Array || data instanceof Int16Array || data instanceof Int32Array
-        ? "i"
-        : "u"
-  return `${size === 1 ? "|" : "<"}${kind}${size}`
+  const [type] = Object.entries(types).find(([, type]) => data instanceof type)!
+  return (data.BYTES_PER_ELEMENT === 1 ? "|" : "<") + type
 }
 
 /** The file of a label map: `[height, width]` unsigned integers. */
@@ -67,7 +77,7 @@ export const fromLabelMap = (map: LabelMap): Uint8Array =>
  * hold them.
  */
 export const decode = (bytes: Uint8Array, name = "npy"): Result.Result<NpyArray, MaskNotDecodable> => {
-  const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: name, detail }))
+  const fail = failing(name)
   const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]
   if (magic.some((byte, i) => bytes[i] !== byte)) return fail("it is no .npy file")
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -88,40 +98,25 @@ export const decode = (bytes: Uint8Array, name = "npy"): Result.Result<NpyArray,
     .map(Number)
   const length = shape.reduce((product, size) => product * size, 1)
   const size = Number(type[3])
-  const read = READERS[`${type[2]}${size}`]
-  if (read === undefined) return fail(`its elements are ${type[2]}${size}`)
+  const Elements = types[`${type[2]}${size}`]
+  if (Elements === undefined) return fail(`its elements are ${type[2]}${size}`)
   if (!Number.isSafeInteger(length) || bytes.length - offset !== length * size) {
     return fail(`[${shape.join(", ")}] elements of ${size} bytes, but ${bytes.length - offset} bytes of data`)
   }
-  const data = read.make(length)
-  const little = type[1] !== ">"
-  for (let i = 0; i < length; i++) data[i] = read.get(view, offset + i * size, little)
-  if (size === 8 && type[2] !== "f" && data.some((value) => !Number.isSafeInteger(value))) {
-    return fail("an integer needs more than 53 bits")
+  const own = new Uint8Array(bytes.subarray(offset))
+  if (type[1] === ">") {
+    for (let i = 0; i < own.length; i++) own[i] = bytes[offset + i - (i % size) + size - 1 - (i % size)]!
   }
+  const elements = new Elements(own.buffer)
+  const isBig = elements instanceof BigInt64Array || elements instanceof BigUint64Array
+  const data = isBig ? Float64Array.from(elements, Number) : elements
+  if (type[2] === "b") for (const [i, value] of data.entries()) data[i] = Math.min(1, value)
+  if (isBig && data.some((value) => !Number.isSafeInteger(value)))
+    return fail("an integer needs more than 53 bits")
   return Result.succeed({
     shape,
-    data: order[1] === "True" ? reordered(data, shape, read.make(length)) : data
+    data: order[1] === "True" ? reordered(data, shape, data.slice()) : data
   })
-}
-
-interface Reader {
-  readonly make: (length: number) => NpyData
-  readonly get: (view: DataView, at: number, little: boolean) => number
-}
-
-const READERS: Readonly<Record<string, Reader>> = {
-  b1: { make: (n) => new Uint8Array(n), get: (v, at) => (v.getUint8(at) === 0 ? 0 : 1) },
-  u1: { make: (n) => new Uint8Array(n), get: (v, at) => v.getUint8(at) },
-  u2: { make: (n) => new Uint16Array(n), get: (v, at, little) => v.getUint16(at, little) },
-  u4: { make: (n) => new Uint32Array(n), get: (v, at, little) => v.getUint32(at, little) },
-  u8: { make: (n) => new Float64Array(n), get: (v, at, little) => Number(v.getBigUint64(at, little)) },
-  i1: { make: (n) => new Int8Array(n), get: (v, at) => v.getInt8(at) },
-  i2: { make: (n) => new Int16Array(n), get: (v, at, little) => v.getInt16(at, little) },
-  i4: { make: (n) => new Int32Array(n), get: (v, at, little) => v.getInt32(at, little) },
-  i8: { make: (n) => new Float64Array(n), get: (v, at, little) => Number(v.getBigInt64(at, little)) },
-  f4: { make: (n) => new Float32Array(n), get: (v, at, little) => v.getFloat32(at, little) },
-  f8: { make: (n) => new Float64Array(n), get: (v, at, little) => v.getFloat64(at, little) }
 }
 
 /** Elements with the first axis fastest, put in the order with the last axis fastest. */
@@ -150,7 +145,7 @@ const reordered = (data: NpyData, shape: ReadonlyArray<number>, out: NpyData): N
 /** The label map of a file of `[height, width]` integers; axes of length 1 before them are allowed, and one behind them. */
 export const toLabelMap = (bytes: Uint8Array, name = "npy"): Result.Result<LabelMap, MaskNotDecodable> =>
   Result.flatMap(decode(bytes, name), ({ data, shape }) => {
-    const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: name, detail }))
+    const fail = failing(name)
     // Of an array of channels there is one.
     const [height, width] = shape.length === 3 && shape[0] !== 1 && shape[2] === 1 ? shape : shape.slice(-2)
     if (height === undefined || width === undefined || data.length === 0 || data.length !== height * width) {

@@ -10,6 +10,7 @@
  * Palette.distinct(3) // => [[230, 159, 0], [86, 180, 233], [0, 158, 115]]
  * ```
  */
+import { groupBy } from "effect/Array"
 import { dual } from "effect/Function"
 import * as ClassTable from "./ClassTable.ts"
 import { ADE20K, colored } from "./datasets/Ade20k.ts"
@@ -70,24 +71,24 @@ export const cityscapes: Palette = table(CITYSCAPES)
  */
 export const cityscapesLabelIds: ReadonlyArray<number> = CITYSCAPES_LABEL_IDS
 
+/** Classes in the colours of their ids and a step. */
+const inVocColors = (names: ReadonlyArray<string>, step = 0): Palette =>
+  names.map((name, id) => ({ id, name, color: vocColor(id + step) }))
+
 /** Pascal VOC: 21 classes, colours of its development kit. */
-export const pascalVoc: Palette = PASCAL_VOC.map((name, id) => ({ id, name, color: vocColor(id) }))
+export const pascalVoc: Palette = inVocColors(PASCAL_VOC)
 
 /** ATR: 18 classes of people and their clothes, as the most used clothes SegFormers have them; colours as {@link pascalVoc}'s. */
-export const atr: Palette = ATR.map((name, id) => ({ id, name, color: vocColor(id) }))
+export const atr: Palette = inVocColors(ATR)
 
 /** LIP: 20 classes of people and their clothes; colours as {@link pascalVoc}'s. */
-export const lip: Palette = LIP.map((name, id) => ({ id, name, color: vocColor(id) }))
+export const lip: Palette = inVocColors(LIP)
 
 /**
  * COCO-Stuff: 171 classes by dense id. Its authors publish no table of colours, and those of other tools use some
  * twice, so each class has {@link vocColor} of its id plus 1, which are distinct.
  */
-export const cocoStuff: Palette = [...COCO_THINGS, ...COCO_STUFF].map((name, id) => ({
-  id,
-  name,
-  color: vocColor(id + 1)
-}))
+export const cocoStuff: Palette = inVocColors([...COCO_THINGS, ...COCO_STUFF], 1)
 
 /** The category id that COCO's JSON has for each class of {@link cocoStuff}: `[171]`, 1 to 182 with holes. */
 export const cocoStuffCategoryIds: ReadonlyArray<number> = COCO_CATEGORY_IDS
@@ -118,15 +119,17 @@ export const fromClasses = (classes: ClassTable.ClassTable): Palette => {
   return classes.map((info, index) => ({ ...info, color: info.color ?? colors[index]! }))
 }
 
-/** The colour of an id. Ids the palette lacks get one from {@link vocColor}, so that they are still seen. */
+/** The colour of an id. Ids the palette lacks get one from {@link vocColor} that none of its classes has, so that they are still seen. */
 export const colorOf: {
   (id: number): (self: ClassTable.ClassTable) => ClassTable.Rgb
   (self: ClassTable.ClassTable, id: number): ClassTable.Rgb
-} = dual(
-  2,
-  (self: ClassTable.ClassTable, id: number): ClassTable.Rgb =>
-    ClassTable.get(self, id)?.color ?? vocColor((id % 255) + 1)
-)
+} = dual(2, (self: ClassTable.ClassTable, id: number): ClassTable.Rgb => {
+  const own = ClassTable.get(self, id)?.color
+  if (own !== undefined) return own
+  let at = (id % 255) + 1
+  for (let next = 255; next > 0 && idOf(self, vocColor(at)) !== undefined; next--) at = next
+  return vocColor(at)
+})
 
 /** The id of a colour; of two classes of one colour (ADE20K has such) the lower one. */
 export const idOf: {
@@ -144,17 +147,10 @@ export const sharedColors = (
 ): ReadonlyArray<{
   readonly color: ClassTable.Rgb
   readonly classes: ReadonlyArray<ClassTable.ClassInfo>
-}> => {
-  const byColor = new Map<string, Array<Palette[number]>>()
-  for (const info of self) {
-    const own = byColor.get(toHex(info.color))
-    if (own === undefined) byColor.set(toHex(info.color), [info])
-    else own.push(info)
-  }
-  return [...byColor.values()].flatMap((classes) =>
-    classes.length > 1 ? [{ color: classes[0]!.color, classes }] : []
+}> =>
+  Object.values(groupBy(self, ({ color }) => toHex(color))).flatMap((classes) =>
+    classes.length > 1 ? [{ color: classes[0].color, classes }] : []
   )
-}
 
 /** Red, green, blue of ids 0 to `size - 1`: `[size, 3]`, for painting label maps. */
 export const toBytes = (self: ClassTable.ClassTable, size = (self.at(-1)?.id ?? -1) + 1): Uint8Array => {

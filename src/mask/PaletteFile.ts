@@ -15,58 +15,59 @@ import * as Palette from "./Palette.ts"
 
 interface Entry {
   readonly id: number | undefined
-  readonly name: string
+  readonly name: string | undefined
   readonly color: Rgb
 }
 
-const byte = (value: unknown): number | undefined => {
-  const number = typeof value === "string" && /^\s*\d{1,3}\s*$/.test(value) ? Number(value) : value
-  return typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= 255
+/** A whole number up to a most, also as text. */
+const whole = (value: unknown, most: number): number | undefined => {
+  const number = typeof value === "string" && /^\s*\d{1,9}\s*$/.test(value) ? Number(value) : value
+  return typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= most
     ? number
     : undefined
 }
 
 const colorOf = (value: unknown): Rgb | undefined => {
   if (typeof value === "string") return Palette.fromHex(value)
-  if (!Array.isArray(value) || value.length < 3) return undefined
-  const [red, green, blue] = [byte(value[0]), byte(value[1]), byte(value[2])]
+  if (!Array.isArray(value)) return undefined
+  const [red, green, blue] = value.slice(0, 3).map((each) => whole(each, 255))
   return red === undefined || green === undefined || blue === undefined ? undefined : [red, green, blue]
 }
 
-const idOf = (value: unknown): number | undefined => {
-  const number = typeof value === "string" && /^\d{1,9}$/.test(value) ? Number(value) : value
-  return typeof number === "number" && Number.isInteger(number) && number >= 0 ? number : undefined
+/** What stands at a place of a file. */
+const entryAt = (
+  place: string,
+  color: Rgb | undefined,
+  given: unknown,
+  name: unknown
+): Result.Result<Entry, string> => {
+  if (color === undefined)
+    return Result.fail(`${place} has no colour: write "#e69f00", or red, green and blue from 0 to 255`)
+  const id = whole(given, 999_999_999)
+  return given !== undefined && id === undefined
+    ? Result.fail(`${place} has an id that is none`)
+    : Result.succeed({ id, name: typeof name === "string" ? name : undefined, color })
 }
 
-const wrong = (place: string) =>
-  `${place} has no colour: write "#e69f00", or red, green and blue from 0 to 255`
-
 const fromJson = (value: unknown): Result.Result<ReadonlyArray<Entry>, string> => {
-  const entries: Array<Entry> = []
-  if (Predicate.isReadonlyObject(value)) {
-    // `{ "scratch": "#e69f00" }`, or the list within.
-    const list = value["classes"] ?? value["palette"] ?? value["colors"]
-    if (Array.isArray(list)) return fromJson(list)
-    for (const [name, color] of Object.entries(value)) {
-      const found = colorOf(color)
-      if (found === undefined) return Result.fail(wrong(`"${name}"`))
-      entries.push({ id: undefined, name, color: found })
-    }
-    return Result.succeed(entries)
+  const isNamed = Predicate.isReadonlyObject(value)
+  // `{ "scratch": "#e69f00" }`, or the list within.
+  const list = isNamed ? (value["classes"] ?? value["palette"] ?? value["colors"]) : value
+  if (!Array.isArray(list)) {
+    return isNamed
+      ? Result.all(
+          Object.entries(value).map(([name, color]) => entryAt(`"${name}"`, colorOf(color), undefined, name))
+        )
+      : Result.fail("it is no list of classes with colours")
   }
-  if (!Array.isArray(value)) return Result.fail("it is no list of classes with colours")
-  for (const [place, each] of value.entries()) {
-    const name = Predicate.isReadonlyObject(each) ? (each["name"] ?? each["label"]) : undefined
-    const color = Predicate.isReadonlyObject(each) ? colorOf(each["color"] ?? each["rgb"]) : colorOf(each)
-    if (color === undefined) return Result.fail(wrong(`entry ${place}`))
-    const given = Predicate.isReadonlyObject(each)
-      ? (each["id"] ?? each["class_id"] ?? each["trainId"])
-      : undefined
-    const id = idOf(given)
-    if (given !== undefined && id === undefined) return Result.fail(`entry ${place} has an id that is none`)
-    entries.push({ id, name: typeof name === "string" ? name : `class ${id ?? place}`, color })
-  }
-  return Result.succeed(entries)
+  return Result.all(
+    list.map((each: unknown, place) => {
+      if (!Predicate.isReadonlyObject(each))
+        return entryAt(`entry ${place}`, colorOf(each), undefined, undefined)
+      const { class_id: classId, color, id, label, name, rgb, trainId } = each
+      return entryAt(`entry ${place}`, colorOf(color ?? rgb), id ?? classId ?? trainId, name ?? label)
+    })
+  )
 }
 
 const fromLines = (text: string): Result.Result<ReadonlyArray<Entry>, string> => {
@@ -77,20 +78,16 @@ const fromLines = (text: string): Result.Result<ReadonlyArray<Entry>, string> =>
   const [first] = lines
   const heading = first?.line.toLowerCase().split(/\s*[,;\t]\s*/) ?? []
   const columns = ["name", "r", "g", "b"].every((name) => heading.includes(name)) ? heading : undefined
-  const entries: Array<Entry> = []
-  for (const { line, number } of columns === undefined ? lines : lines.slice(1)) {
-    const cvat = /^([^:]+):(\d+\s*,\s*\d+\s*,\s*\d+)/.exec(line)
-    const cells = cvat === null ? line.split(/\s*[,;\t]\s*/) : [cvat[1]!, ...cvat[2]!.split(",")]
-    const names = columns ?? (cells.length === 5 ? ["id", "name", "r", "g", "b"] : ["name", "r", "g", "b"])
-    const cell = (name: string) => cells[names.indexOf(name)]
-    const color = colorOf([cell("r"), cell("g"), cell("b")])
-    if (color === undefined) return Result.fail(wrong(`line ${number}`))
-    const given = cell("id")
-    const id = idOf(given)
-    if (given !== undefined && id === undefined) return Result.fail(`line ${number} has an id that is none`)
-    entries.push({ id, name: cell("name") ?? "", color })
-  }
-  return Result.succeed(entries)
+  return Result.all(
+    (columns === undefined ? lines : lines.slice(1)).map(({ line, number }) => {
+      const cvat = /^([^:]+):(\d+\s*,\s*\d+\s*,\s*\d+)/.exec(line)
+      const cells = cvat === null ? line.split(/\s*[,;\t]\s*/) : [cvat[1]!, ...cvat[2]!.split(",")]
+      const names = columns ?? (cells.length === 5 ? ["id", "name", "r", "g", "b"] : ["name", "r", "g", "b"])
+      const cell = (name: string) => cells[names.indexOf(name)]
+      const color = colorOf([cell("r"), cell("g"), cell("b")])
+      return entryAt(`line ${number}`, color, cell("id"), cell("name") ?? "")
+    })
+  )
 }
 
 /** The palette in the text of a file, or what is wrong with it, with its place. */
@@ -104,7 +101,11 @@ export const parse = (text: string): Result.Result<Palette.Palette, string> => {
   }
   return Result.flatMap(json === undefined ? fromLines(clean) : fromJson(json), (entries) => {
     if (entries.length === 0) return Result.fail("there is no class in it")
-    const palette = entries.map(({ color, id, name }, place) => ({ id: id ?? place, name, color }))
+    const palette = entries.map(({ color, id, name }, place) => ({
+      id: id ?? place,
+      name: name ?? `class ${id ?? place}`,
+      color
+    }))
     const ids = new Set<number>()
     const colors = new Map<string, number>()
     for (const { color, id } of palette) {

@@ -9,7 +9,7 @@
 import { Bytes, Result } from "effect"
 import { decode } from "fast-png"
 import type { Rgb } from "./ClassTable.ts"
-import { fail, MaskNotDecodable } from "./MaskError.ts"
+import { fail, failing, type MaskNotDecodable } from "./MaskError.ts"
 import * as PngRows from "./PngRows.ts"
 import * as Steps from "./Steps.ts"
 
@@ -50,7 +50,7 @@ const COLOR_TYPES: Readonly<Record<number, ColorType>> = {
 
 /** The header of a PNG, from its first 33 bytes. */
 const readHeader = (bytes: Uint8Array, name: string): Result.Result<Header, MaskNotDecodable> => {
-  const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: name, detail }))
+  const fail = failing(name)
   if (SIGNATURE.some((byte, i) => bytes[i] !== byte)) return fail("it is not a PNG")
   if (bytes.length < 33) return fail(`it ends after ${bytes.length} bytes, within its header`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -275,7 +275,9 @@ export const channel = (picture: Picture, index = 0): Uint8Array | Uint16Array =
 }
 
 /** Whether red, green and blue are the same throughout. */
-export const isGrey = ({ channels, data }: Picture): boolean => {
+export const isGrey = ({ channels, data, palette }: Picture): boolean => {
+  const greys = palette?.map(([red, green, blue]) => red === green && red === blue)
+  if (greys !== undefined) return data.every((index) => greys[index] !== false)
   if (channels < 3) return true
   for (let i = 0; i < data.length; i += channels) {
     if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return false
@@ -295,26 +297,10 @@ export const opacity = (picture: Picture): Uint8Array | Uint16Array | undefined 
  * colours are the same throughout and alpha is not, and where something of many colours is cut out.
  */
 export const brightness = (picture: Picture): Uint8Array | Uint16Array => {
-  const { channels, data, palette, paletteAlpha } = picture
-  if (palette !== undefined && paletteAlpha !== undefined) {
-    const colors = new Uint8Array(data.length * 4)
-    for (let i = 0; i < data.length; i++) {
-      const index = data[i]!
-      const [red, green, blue] = palette[index] ?? [0, 0, 0]
-      colors[i * 4] = red
-      colors[i * 4 + 1] = green
-      colors[i * 4 + 2] = blue
-      colors[i * 4 + 3] = paletteAlpha[index] ?? 255
-    }
-    return brightness({ ...picture, channels: 4, data: colors, palette: undefined, paletteAlpha: undefined })
-  }
-  if (palette !== undefined) {
-    const bright = palette.map((color) => Math.max(...color))
-    return data.map((index) => bright[index] ?? 0)
-  }
-  if (channels === 1) return data
-  const colors = channels === 2 ? 1 : 3
-  const out = channel(picture)
+  const { channels, data, palette } = picture
+  const bright = palette?.map((color) => Math.max(...color))
+  const out = bright ? data.map((index) => bright[index] ?? 0) : channel(picture)
+  const colors = channels < 3 ? 1 : 3
   for (let c = 1; c < colors; c++) {
     for (let i = 0; i < out.length; i++) out[i] = Math.max(out[i]!, data[i * channels + c]!)
   }

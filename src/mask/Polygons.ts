@@ -16,9 +16,8 @@
 import { Result } from "effect"
 import { type BinaryMask, empty } from "./BinaryMask.ts"
 import * as Components from "./Components.ts"
-import { clip } from "./Grid.ts"
 import { canvas, type LabelMap } from "./LabelMap.ts"
-import type { Box } from "./Region.ts"
+import { type Box } from "./Region.ts"
 import { type FixedRing, type Point, type Ring, signedArea, simplifyRings } from "./Simplify.ts"
 import * as Steps from "./Steps.ts"
 import * as Trace from "./Trace.ts"
@@ -156,8 +155,7 @@ export const toMask = (polygons: ReadonlyArray<Polygon>, width: number, height: 
 
 /** Gives the pixels of {@link toMask} an id, in place. Costs what the box around the polygons holds. */
 export const paint = (polygons: ReadonlyArray<Polygon>, onto: LabelMap, id: number): void => {
-  const around = boundingBox(polygons)
-  const box = around && clip(onto, around)
+  const box = boxWithin(polygons, onto)
   if (box === undefined) return
   const inside = new Uint8Array(box.width * box.height)
   for (const { holes, outer } of polygons) {
@@ -211,6 +209,19 @@ export const boundingBox = (polygons: ReadonlyArray<Polygon>): Box | undefined =
     }
   }
   return right < left ? undefined : { x: left, y: top, width: right - left, height: bottom - top }
+}
+
+/** Columns and rows of an image in which polygons may have pixels; `undefined` where they lie beside it. @internal */
+export const boxWithin = (
+  polygons: ReadonlyArray<Polygon>,
+  image: Pick<LabelMap, "width" | "height">
+): Box | undefined => {
+  const box = boundingBox(polygons) ?? { x: 0, y: 0, width: 0, height: 0 }
+  const x = Math.max(0, Math.floor(box.x))
+  const y = Math.max(0, Math.floor(box.y))
+  const width = Math.min(image.width, Math.ceil(box.x + box.width)) - x
+  const height = Math.min(image.height, Math.ceil(box.y + box.height)) - y
+  return width > 0 && height > 0 ? { x, y, width, height } : undefined
 }
 
 const toggle = (ring: Ring, inside: Uint8Array, box: Box): void => {

@@ -12,6 +12,15 @@ export interface Box {
   readonly height: number
 }
 
+/**
+ * The least area of what is kept, in pixels: 1 unless it is given. NaN, of which no number is above or below, throws. @internal
+ */
+export const leastArea = (minArea = 1): number => {
+  if (!(minArea >= 0))
+    throw new RangeError(`\`minArea\` must be a number of pixels of at least 0, but is ${minArea}`)
+  return minArea
+}
+
 /** What, where and how much a region is: what needs no outline. */
 export interface Extent {
   readonly classId: number

@@ -16,12 +16,11 @@
  * ```
  */
 import * as ClassTable from "./ClassTable.ts"
-import * as MinArea from "./MinArea.ts"
 import * as Components from "./Components.ts"
 import type { ConfidenceMap } from "./ConfidenceMap.ts"
 import type { LabelMap } from "./LabelMap.ts"
 import { hullAreas, perimeters } from "./Outline.ts"
-import type { Extent, Region } from "./Region.ts"
+import { type Extent, type Region, leastArea } from "./Region.ts"
 import * as Steps from "./Steps.ts"
 
 export interface Options extends Components.Options {
@@ -97,7 +96,7 @@ function* each<A>(
   { classes, confidence, minArea: least }: MeasureOptions,
   make: (extent: Extent, component: number) => A
 ): Steps.Steps<ReadonlyArray<A>> {
-  const minArea = MinArea.of(least)
+  const minArea = leastArea(least)
   const { count, height, width } = components
   const means = confidence && (yield* meanConfidences(components, confidence, sums.area))
   const names = new Map<number, string>()

@@ -112,9 +112,9 @@ export const paint = (self: Rle, data: LabelData, id: number): void => {
 }
 
 /** Pixels in the mask. */
-export const area = (self: Rle): number => {
+export const area = ({ counts }: Pick<Rle, "counts">): number => {
   let sum = 0
-  for (let i = 1; i < self.counts.length; i += 2) sum += self.counts[i]!
+  for (let i = 1; i < counts.length; i += 2) sum += counts[i]!
   return sum
 }
 
@@ -154,23 +154,31 @@ export const fromCoco = (
   name = "segmentation.counts"
 ): Result.Result<Rle, MaskNotDecodable> => {
   const [height, width] = rle.size
-  const size = pixels(name, width, height)
-  if (Result.isFailure(size)) return Result.fail(size.failure)
   const counts = typeof rle.counts === "string" ? decompress(rle.counts) : rle.counts
   if (typeof counts === "string") return fail(name, counts)
-  let sum = 0
-  const checked = new Uint32Array(counts.length)
-  for (let i = 0; i < counts.length; i++) {
-    const count = counts[i]!
-    if (!Number.isInteger(count) || count < 0) return fail(name, `count ${i} is ${count}`)
-    checked[i] = count
-    sum += count
-  }
-  if (sum !== size.success) {
-    return fail(name, `counts sum up to ${sum}, but ${width} x ${height} pixels are ${size.success}`)
-  }
-  return Result.succeed({ width, height, counts: checked })
+  return Result.map(checked(name, counts, width, height), (counts) => ({ width, height, counts }))
 }
+
+/** Runs of so many pixels. Fails where they are no whole numbers, or do not sum up to them. @internal */
+export const checked = (
+  name: string,
+  counts: ArrayLike<number>,
+  width: number,
+  height: number
+): Result.Result<Uint32Array, MaskNotDecodable> =>
+  Result.flatMap(pixels(name, width, height), (size) => {
+    let sum = 0
+    const out = new Uint32Array(counts.length)
+    for (let i = 0; i < counts.length; i++) {
+      const count = counts[i]!
+      if (!Number.isInteger(count) || count < 0) return fail(name, `its run ${i} is ${count}`)
+      out[i] = count
+      sum += count
+    }
+    return sum === size
+      ? Result.succeed(out)
+      : fail(name, `its runs sum up to ${sum}, and ${width} x ${height} pixels to ${size}`)
+  })
 
 const latin = new TextDecoder("latin1")
 

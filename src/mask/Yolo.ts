@@ -13,13 +13,13 @@
  * ```
  */
 import { Result } from "effect"
-import * as MinArea from "./MinArea.ts"
 import * as Bridges from "./Bridges.ts"
 import * as Components from "./Components.ts"
 import { canvas, type LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { failing, type MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Steps from "./Steps.ts"
+import { leastArea } from "./Region.ts"
 
 export interface Options extends Polygons.Options {
   /** Regions of fewer pixels are left out. */
@@ -33,7 +33,7 @@ export const encode = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<string> {
-  const minArea = MinArea.of(options.minArea)
+  const minArea = leastArea(options.minArea)
   const components = yield* Components.steps(map, options)
   const areas = Components.areas(components)
   let text = ""
@@ -80,8 +80,7 @@ export const decode = (
   for (const [index, line] of text.split(/\r\n?|\n/).entries()) {
     if (line.trim() === "") continue
     const [classId, ...values] = line.trim().split(/\s+/).map(Number)
-    const fail = (detail: string) =>
-      Result.fail(new MaskNotDecodable({ mask: `YOLO segment in line ${index + 1}`, detail }))
+    const fail = failing(`YOLO segment in line ${index + 1}`)
     if (classId === undefined || !Number.isInteger(classId) || classId < 0)
       return fail("its class is no number")
     if (values.length < 6 || values.length % 2 === 1) return fail(`it has ${values.length} coordinates`)

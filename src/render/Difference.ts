@@ -189,11 +189,7 @@ function* compareAndPaint(
   for (let from = 0; from < height; from += rows) {
     const end = Math.min(height, from + rows) * width
     for (let i = from * width; i < end; i++) {
-      const at = i * channels
-      const grey =
-        channels === 1
-          ? image.data[at]!
-          : 0.299 * image.data[at]! + 0.587 * image.data[at + 1]! + 0.114 * image.data[at + 2]!
+      const grey = Paint.greyOf(image, i * channels)
       const kind = kinds[i]!
       if (kind === NEITHER || kind === IGNORED) {
         data.fill(grey * 0.6 + (kind === IGNORED ? 90 : 10), i * 3, i * 3 + 3)

@@ -7,6 +7,7 @@ import type { Confusion, Scores } from "../mask/Metrics.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as Ranking from "../mask/Ranking.ts"
 import * as Difference from "./Difference.ts"
+import * as Legend from "./Legend.ts"
 import { escape } from "./Svg.ts"
 
 /** The scores of one image. */
@@ -67,10 +68,7 @@ const percent = (value: number | undefined): string =>
   value === undefined ? "–" : `${(value * 100).toFixed(1)} %`
 
 /** The share of the truth that is ignored, in %. @internal */
-export const share = ({ ignored, pixels }: Scores): string => {
-  const value = (ignored / (ignored + pixels)) * 100
-  return value < 0.05 ? "< 0.1 %" : `${value.toFixed(1)} %`
-}
+export const share = ({ ignored, pixels }: Scores): string => Legend.percent(ignored / (ignored + pixels))
 
 const ignoredLine = ({ images, scores }: Evaluation): string => {
   if (scores.ignored === 0) return ""

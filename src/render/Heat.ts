@@ -75,19 +75,12 @@ export function* steps(
   const opacity = image === undefined ? 1 : Math.max(0, Math.min(1, options.opacity ?? 0.75))
   const data = new Uint8Array(width * height * 3)
   const rows = Steps.rowsPerStep(width)
-  const channels = image?.channels ?? 1
   for (let y = 0; y < height; y += rows) {
     const end = Math.min(height, y + rows) * width
     for (let i = y * width; i < end; i++) {
       const share = (map.data[i]! - from) / (to - from)
       const index = share > 0 ? Math.min(255, Math.round(share * 255)) * 3 : 0
-      const at = i * channels
-      const grey =
-        image === undefined
-          ? 0
-          : channels === 1
-            ? image.data[at]!
-            : 0.299 * image.data[at]! + 0.587 * image.data[at + 1]! + 0.114 * image.data[at + 2]!
+      const grey = image === undefined ? 0 : Paint.greyOf(image, i * image.channels)
       for (let c = 0; c < 3; c++) data[i * 3 + c] = grey + (TABLE[index + c]! - grey) * opacity + 0.5
     }
     yield

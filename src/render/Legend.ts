@@ -49,8 +49,9 @@ export const partsOf = ({ amount, label }: LegendEntry): readonly [name: string,
 const sizeOf = (picture: Pick<Raster, "width">, options: LegendOptions): number =>
   options.size ?? Math.max(7, Math.round(Math.sqrt(picture.width) * 0.36))
 
-/** What is seen of 0 to 1, such as `2.2 %`. */
-const percent = (share: number): string => (share < 0.0005 ? "< 0.1 %" : `${(share * 100).toFixed(1)} %`)
+/** What is seen of 0 to 1, such as `2.2 %`. @internal */
+export const percent = (share: number): string =>
+  share > 0 && share < 0.0005 ? "< 0.1 %" : `${(share * 100).toFixed(1)} %`
 
 /** An entry for each class that occurs and is not background, with its share of the pixels. */
 export const entriesOf = (

@@ -29,6 +29,10 @@ export const copy = (raster: Raster): Uint8Array => {
   return out
 }
 
+/** How light a pixel is, 0 to 255, by where its first channel is. */
+export const greyOf = ({ channels, data }: Pick<Raster, "channels" | "data">, at: number): number =>
+  channels === 1 ? data[at]! : 0.299 * data[at]! + 0.587 * data[at + 1]! + 0.114 * data[at + 2]!
+
 /** The size of a picture whose longer side is at most so long. */
 export const within = (size: Pick<Raster, "width" | "height">, maxSide: number) => {
   const factor = Math.min(1, maxSide / Math.max(size.width, size.height))

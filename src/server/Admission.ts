@@ -4,7 +4,8 @@
  * its body is read. Work then waits for one of few turns.
  *
  * What a request announces takes nothing from others, only what has come does: who announces a body and sends none holds
- * a connection. Of the bodies that one address sends at once, the slowest makes room where there are too many.
+ * a connection. Of the bodies that one address sends at once, the slowest makes room where there are too many; so does an answer
+ * that is taken slowly, where all places are used up, of whoever has most of them.
  */
 import { Clock, Duration, Effect, type Scope, Semaphore } from "effect"
 import { CurrentAddress } from "./Address.ts"
@@ -28,8 +29,8 @@ export interface Arrival {
 }
 
 export interface Admission {
-  /** For a request whose body has so many bytes, until the scope ends. */
-  readonly enter: (bytes: number) => Effect.Effect<Arrival, Refusal, Scope.Scope>
+  /** For a request whose body has so many bytes, until the scope ends. `cut` ends its answer, if that is taken slowly. */
+  readonly enter: (bytes: number, cut?: () => boolean) => Effect.Effect<Arrival, Refusal, Scope.Scope>
   /** Waits for a turn, then works. */
   readonly work: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** `present`: all requests with images. `arriving`: those of them whose bodies are waited for. */
@@ -44,6 +45,7 @@ export interface Admission {
 /** What is known of one. */
 interface Guest extends Arrival {
   readonly address: string
+  readonly cut: () => boolean
   /** On the monotonic clock. */
   readonly since: bigint
   bytes: number
@@ -62,16 +64,16 @@ export const make = ({
 }: AdmissionLimits): Admission => {
   const turns = Semaphore.makeUnsafe(concurrency)
   const arriving = new Set<Guest>()
+  const placed = new Set<Guest>()
   /** Places by address. */
   const places = new Map<string, number>()
-  let present = 0
   let working = 0
   let heldBytes = 0
   /** Milliseconds an image takes, the latest counting most. */
   let usual = 500
 
   const busy = (detail: string) => {
-    const wait = (usual * Math.max(1, present)) / concurrency
+    const wait = (usual * Math.max(1, placed.size)) / concurrency
     return new Refusal({
       status: 503,
       detail,
@@ -98,17 +100,29 @@ export const make = ({
     return found
   }
 
-  const take = (address: string, one: 1 | -1): void => {
-    present += one
-    const own = (places.get(address) ?? 0) + one
-    if (own === 0) places.delete(address)
-    else places.set(address, own)
+  const ownOf = ({ address }: Pick<Guest, "address">): number => places.get(address) ?? 0
+
+  const take = (guest: Guest, one: 1 | -1): void => {
+    const own = ownOf(guest) + one
+    if (own === 0) places.delete(guest.address)
+    else places.set(guest.address, own)
+    if (one === 1) placed.add(guest)
+    else placed.delete(guest)
+  }
+
+  /** Whether one who takes an answer slowly has made room, and has more places than that one. */
+  const makeRoom = (): boolean => {
+    const slow = [...placed]
+      .sort((a, b) => ownOf(b) - ownOf(a))
+      .find((guest) => ownOf(guest) > 1 && guest.cut())
+    if (slow !== undefined) leave(slow)
+    return slow !== undefined
   }
 
   /** Whether there is no place for one more of this address. */
   const noPlace = (address: string): Refusal | undefined => {
-    if (present >= concurrency + queue) return full()
-    return (places.get(address) ?? 0) >= maxPlacesPerAddress
+    if (placed.size >= concurrency + queue && !makeRoom()) return full()
+    return ownOf({ address }) >= maxPlacesPerAddress
       ? busy(
           `The service works on ${maxPlacesPerAddress} requests of your address already. Try again shortly`
         )
@@ -116,14 +130,14 @@ export const make = ({
   }
 
   const leave = (guest: Guest): void => {
-    if (guest.state === "present") take(guest.address, -1)
+    if (guest.state === "present") take(guest, -1)
     arriving.delete(guest)
     heldBytes -= guest.bytes
     guest.bytes = 0
     guest.state = "gone"
   }
 
-  const arrive = (announced: number, address: string, now: bigint): Guest | Refusal => {
+  const arrive = (announced: number, address: string, cut: () => boolean, now: bigint): Guest | Refusal => {
     const refused = noPlace(address)
     if (refused !== undefined) return refused
     // A single large body is never refused for ever.
@@ -143,6 +157,7 @@ export const make = ({
     }
     const guest: Guest = {
       address,
+      cut,
       since: now,
       bytes: 0,
       state: "arriving",
@@ -160,7 +175,7 @@ export const make = ({
         if (refused !== undefined) return Effect.fail(refused)
         arriving.delete(guest)
         guest.state = "present"
-        take(address, 1)
+        take(guest, 1)
         return Effect.void
       })
     }
@@ -169,10 +184,10 @@ export const make = ({
   }
 
   return {
-    enter: (bytes) =>
+    enter: (bytes, cut = () => false) =>
       Effect.acquireRelease(
         Effect.flatMap(Effect.all([CurrentAddress, Clock.Clock]), ([address, clock]) => {
-          const guest = arrive(bytes, address, clock.monotonicTimeNanosUnsafe())
+          const guest = arrive(bytes, address, cut, clock.monotonicTimeNanosUnsafe())
           return guest instanceof Refusal ? Effect.fail(guest) : Effect.succeed(guest)
         }),
         (guest) => Effect.sync(() => leave(guest))
@@ -194,6 +209,6 @@ export const make = ({
           })
         )
       ),
-    state: () => ({ present: present + arriving.size, arriving: arriving.size, working, heldBytes })
+    state: () => ({ present: placed.size + arriving.size, arriving: arriving.size, working, heldBytes })
   }
 }

@@ -14,6 +14,7 @@ import * as Refusals from "./Refusal.ts"
 import * as Notes from "./Notes.ts"
 import * as RequestId from "./RequestId.ts"
 import * as Security from "./Security.ts"
+import type { ServerLimits } from "./ServerLimits.ts"
 import { refuse as refuseInV1 } from "./v1/Refuse.ts"
 import { millisOf } from "../policy/MonotonicClock.ts"
 
@@ -35,8 +36,7 @@ export interface ApplicationOptions {
   readonly addresses: Addresses
   readonly origins: Origins
   readonly measure: ServerMetrics.Measure
-  /** A client that takes nothing of its answer for so long is cut off. */
-  readonly writeTimeout: Duration.Duration
+  readonly limits: Pick<ServerLimits, "bodyGrace" | "writeTimeout">
   /** Bytes of a refused request that are read and dropped, so that its client sees the answer. */
   readonly maxLinger: number
   readonly state: { readonly draining: boolean }
@@ -70,7 +70,7 @@ const chosen = (
 export const make = Effect.fnUntraced(function* (
   options: ApplicationOptions
 ): Effect.fn.Return<App, never, Scope.Scope> {
-  const { addresses, dialects, origins, state, writeTimeout } = options
+  const { addresses, dialects, limits, origins, state } = options
   const first = dialects[0]?.dialect ?? v1
   const router = yield* HttpRouter.make
   const paths = Paths.make()
@@ -208,10 +208,11 @@ export const make = Effect.fnUntraced(function* (
             ...origins.headers(request, response.headers["vary"])
           })
           return face.sent(request, told, {
+            grace: limits.bodyGrace,
             last,
             // What stops takes nothing more.
             maxLinger: state.draining ? 0 : options.maxLinger,
-            writeTimeout
+            writeTimeout: limits.writeTimeout
           })
         })
       )

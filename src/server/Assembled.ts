@@ -99,7 +99,7 @@ export const make = Effect.fnUntraced(function* <E, R>(
     addresses,
     origins,
     measure: ServerMetrics.makeMeasure(),
-    writeTimeout: limits.writeTimeout,
+    limits,
     maxLinger: 2 * limits.maxRequestBytes,
     state
   })

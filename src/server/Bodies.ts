@@ -32,10 +32,14 @@ export const take = (
   Effect.gen(function* () {
     const announced = Uploads.bodyBytes(request, 0)
     if (announced > maxBytes + overhead) return yield* Uploads.tooLarge(maxBytes)
+    const face = yield* Face.Current
     // What a body held that is refused is free before its answer is out.
     const held = yield* Scope.fork(yield* Effect.scope)
     return yield* Effect.gen(function* () {
-      const arrival = yield* Scope.provide(served.enter(announced), held)
+      const arrival = yield* Scope.provide(
+        served.enter(announced, () => face.cut(request)),
+        held
+      )
       const body = yield* read(request, { ...served.limits, maxBytes: maxBytes + overhead }, arrival)
       yield* arrival.place
       return body

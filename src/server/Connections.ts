@@ -1,10 +1,12 @@
 /**
  * The connections of a server, bounded in all and for each address. Where no further one has room, one on which no request
- * is answered makes room, the oldest first: who only holds a connection, or never ends its headers, keeps nobody else out.
+ * is answered makes room, the oldest first, and else one that takes its answer slowly: who only holds a connection, or never ends its
+ * headers, keeps nobody else out.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { Addresses } from "./Address.ts"
+import * as NodeFace from "./NodeFace.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
 
 export interface Connections {
@@ -21,14 +23,14 @@ export const watch = (
   /** In the order in which they came, with whose they are. */
   const sockets = new Map<Socket, string | undefined>()
   const silent = (socket: Socket): boolean => socket.bytesRead === 0
-  /** Those with a request whose headers have come, and how many. */
-  const asked = new Map<Socket, number>()
+  /** Answers to requests whose headers have come. */
+  const asked = new Map<Socket, Set<ServerResponse>>()
   const note = ({ socket }: IncomingMessage, response: ServerResponse): void => {
-    asked.set(socket, (asked.get(socket) ?? 0) + 1)
+    const answers = asked.get(socket) ?? new Set()
+    asked.set(socket, answers.add(response))
     response.once("close", () => {
-      const left = (asked.get(socket) ?? 1) - 1
-      if (left > 0) asked.set(socket, left)
-      else asked.delete(socket)
+      answers.delete(response)
+      if (answers.size === 0) asked.delete(socket)
     })
   }
   const count = (address: string): number => {
@@ -36,15 +38,17 @@ export const watch = (
     for (const other of sockets.values()) if (other === address) found++
     return found
   }
-  /** Ends one on which nothing is under way, the oldest first; of this address where one is given. */
+  /** Ends one on which nothing is under way, or else is taken slowly, the oldest first; of this address where one is given. */
   const makeRoom = (address: string | undefined): boolean => {
-    for (const [socket, whose] of sockets) {
-      if (asked.has(socket) || (address !== undefined && whose !== address)) continue
-      sockets.delete(socket)
-      socket.destroy()
-      return true
-    }
-    return false
+    const own = Array.from(sockets, ([socket, whose]) =>
+      (address ?? whose) === whose ? socket : undefined
+    ).filter((socket) => socket !== undefined)
+    const found =
+      own.find((socket) => !asked.has(socket)) ??
+      own.find((socket) => [...asked.get(socket)!].some(NodeFace.isSlow))
+    if (found !== undefined) sockets.delete(found)
+    found?.destroy()
+    return found !== undefined
   }
   node.prependListener("request", note).prependListener("checkContinue", note)
   node.on("connection", (socket: Socket) => {

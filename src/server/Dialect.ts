@@ -9,7 +9,7 @@ import type { ImageCodec } from "../image/ImageCodec.ts"
 import type { Image } from "../image/ImageSource.ts"
 import type { Segmentation } from "../Segmentation.ts"
 import type { Health, ModelDescription } from "../Transport.ts"
-import type { Arrival } from "./Admission.ts"
+import type { Admission } from "./Admission.ts"
 import type { Refusal } from "./Refusal.ts"
 import type { Kept } from "./ResultCache.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
@@ -61,7 +61,7 @@ export interface Served {
   readonly describe: Effect.Effect<ModelDescription, Refusal>
   readonly state: Effect.Effect<ServerState>
   /** For a request with images, until its scope ends: `Bodies.take` reads its body, and takes its place with it. */
-  readonly enter: (bytes: number) => Effect.Effect<Arrival, Refusal, Scope.Scope>
+  readonly enter: Admission["enter"]
   /**
    * Waits for a turn, segments, and hands the result on within the turn: rendering belongs there. Whoever wants to know
    * what callers do is told `segment`, unless the work that it is part of is told by `report`.

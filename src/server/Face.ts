@@ -17,14 +17,18 @@ export interface Face {
   readonly read: (request: HttpServerRequest.HttpServerRequest, listener: BodyListener) => () => void
   /** Whether whoever sent a request has given it up; `undefined` where nobody is there to be told so. */
   readonly isAborted: (request: HttpServerRequest.HttpServerRequest) => boolean | undefined
+  /** Ends an answer that its client takes slowly; `false` where none is, or where that is not known. */
+  readonly cut: (request: HttpServerRequest.HttpServerRequest) => boolean
   /**
-   * An answer on its way: from here on only the client can be slow, which it may be for `writeTimeout` at once. The `last` one
+   * An answer on its way: from here on only the client can be slow, which it may be for `writeTimeout` at once, and after `grace`
+   * as long as nobody else needs its place. The `last` one
    * of a connection says so. Of a refused request so many bytes are read on and dropped, that its client sees the answer.
    */
   readonly sent: (
     request: HttpServerRequest.HttpServerRequest,
     response: HttpServerResponse.HttpServerResponse,
     options: {
+      readonly grace: Duration.Duration
       readonly last: boolean
       readonly maxLinger: number
       readonly writeTimeout: Duration.Duration
@@ -78,6 +82,7 @@ export const web: Face = {
     const { signal }: Partial<Pick<Request, "signal">> = source
     return signal?.aborted === true
   },
+  cut: () => false,
   sent: (_, response) => response
 }
 

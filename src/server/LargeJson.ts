@@ -73,7 +73,8 @@ function* numbers(
   text: Buffer,
   from: number
 ): Steps.Steps<{ readonly end: number; readonly data: Uint8Array | undefined }> {
-  let data = new Uint8Array(long)
+  // Small: each of a million empty lists has one.
+  let data = new Uint8Array(16)
   let length = 0
   let depth = 0
   /** An element, or the array that is one, has just ended. */

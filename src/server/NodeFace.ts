@@ -1,4 +1,5 @@
 /** Node's connections: bodies from its own streams, clients that are slow cut off by their sockets. */
+import type { ServerResponse } from "node:http"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Duration } from "effect"
 import { HttpServerResponse } from "effect/http"
@@ -23,11 +24,26 @@ const read: Face["read"] = (request, { broken, take, whole }) => {
   }
 }
 
-const sent: Face["sent"] = (request, response, { last, maxLinger, writeTimeout }) => {
+/** From when on an answer should have been taken, in milliseconds. */
+const due = new WeakMap<object, number>()
+
+/** Whether an answer still waits for its client. */
+export const isSlow = (answer: Pick<ServerResponse, "writableLength">): boolean =>
+  answer.writableLength > 0 && performance.now() > (due.get(answer) ?? Infinity)
+
+const cut: Face["cut"] = (request) => {
+  const answer = NodeHttpServerRequest.toServerResponse(request)
+  const slow = isSlow(answer)
+  if (slow) answer.destroy()
+  return slow
+}
+
+const sent: Face["sent"] = (request, response, { grace, last, maxLinger, writeTimeout }) => {
   // The server sets it back when the connection is used again.
   NodeHttpServerRequest.toIncomingMessage(request).socket.setTimeout(Duration.toMillis(writeTimeout))
+  due.set(NodeHttpServerRequest.toServerResponse(request), performance.now() + Duration.toMillis(grace))
   const lingering = Linger.refuse(request, response, maxLinger)
   return last ? HttpServerResponse.setHeader(lingering, "connection", "close") : lingering
 }
 
-export const face: Face = { read, isAborted: () => undefined, sent }
+export const face: Face = { read, isAborted: () => undefined, cut, sent }

@@ -93,12 +93,16 @@ export class SegFormerServer extends Context.Service<
       NodeFace.face
     )
     const node = nodeServer(limits)
+    // By bytes they are bounded. Beyond a number Node leaves out those that come last, a proxy's word of who asks among them.
+    node.maxHeadersCount = 0
     const connections = Connections.watch(node, callers.addresses, limits)
     const http = yield* listen(node, options, limits)
     // Whoever still sends or reads when the time to drain is over is cut off: `close` alone would wait for them.
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
     // Keys of some protocols travel in the query, and what a stranger calls theirs is not known: spans show none.
     yield* Effect.provideService(http.serve(app), UrlParams.CurrentRedactedNames, [/./s])
+    // No other protocol is spoken here. Who offers one (curl --http2, Java) sends its body with the question, which Node then drops.
+    node.removeAllListeners("upgrade")
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         state.draining = true

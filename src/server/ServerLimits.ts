@@ -74,7 +74,7 @@ export const ServerLimits = Schema.Struct({
   maxPlacesPerAddress: whole(1, Infinity),
   /** Bytes a second that a body must bring on average, once `bodyGrace` is over. 1,024 by default. */
   minBodyRate: whole(0, 1024),
-  /** How long a body is waited for before its rate is looked at. 5 seconds by default. */
+  /** How long a body may come, and an answer be taken, before it is looked at how slowly that goes. 5 seconds by default. */
   bodyGrace: time("5 seconds"),
   /** Images worked on at once. 2 by default. */
   concurrency: whole(1, 2),

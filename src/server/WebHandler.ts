@@ -84,13 +84,12 @@ export const make = Effect.fnUntraced(function* <E = never, R = never>(
   // Whoever made it has its logger, its tracer, its clock.
   const context = yield* Effect.context<never>()
 
-  /** Requests that are answered, to the last byte; what works on them; who waits until there are none. */
-  let underWay = 0
+  /** What works on requests that are answered, to the last byte; who waits until there is none. */
   const working = new Set<Fiber.Fiber<unknown, unknown>>()
   let onIdle: (() => void) | undefined
   const cut = yield* Deferred.make<void>()
   const idle = Effect.callback<void>((resume) => {
-    if (underWay === 0) return resume(Effect.void)
+    if (working.size === 0) return resume(Effect.void)
     onIdle = () => resume(Effect.void)
   })
   yield* Effect.addFinalizer(() =>
@@ -104,15 +103,11 @@ export const make = Effect.fnUntraced(function* <E = never, R = never>(
   )
   const counted = Effect.withFiber((fiber) =>
     Effect.acquireRelease(
-      Effect.sync(() => {
-        underWay++
-        working.add(fiber)
-      }),
+      Effect.sync(() => working.add(fiber)),
       () =>
         Effect.sync(() => {
-          underWay--
           working.delete(fiber)
-          if (underWay === 0) onIdle?.()
+          if (working.size === 0) onIdle?.()
         })
     )
   )

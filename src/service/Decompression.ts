@@ -69,7 +69,7 @@ const decompressed = (
         try: () => new DecompressionStream((format ?? encoding) as CompressionFormat),
         catch: () => undecodable(response, origin, unsupported(encoding))
       }).pipe(Effect.tapError(() => discard(response)))
-      const readable = yield* Stream.toReadableStreamEffect(self)
+      const readable = yield* Stream.toReadableStreamEffect(Stream.flatMap(self, piecesOf))
       return Stream.fromReadableStream({
         evaluate: () =>
           readable.pipeThrough<Uint8Array>(transform as ReadableWritablePair<Uint8Array, Uint8Array>),
@@ -78,6 +78,17 @@ const decompressed = (
     })
   )
 }
+
+/** Bytes that are given to a runtime at once: it may hold all that comes of them, a thousand times as many. */
+const stride = 4096
+
+const piecesOf = (chunk: Uint8Array) =>
+  Stream.fromIterable(
+    Array.from({ length: Math.ceil(chunk.length / stride) }, (_, at) =>
+      chunk.subarray(at * stride, (at + 1) * stride)
+    ),
+    { chunkSize: 1 }
+  )
 
 const unsupported = (encoding: string): string => `its content encoding "${encoding}" is not supported here`
 

@@ -24,36 +24,34 @@ const charsetOf = (type: string | undefined): string | undefined => {
   return named === undefined || /^(?:utf-?8|us-ascii)$/.test(named) ? undefined : named
 }
 
-/** The text in a charset; `undefined` where that is none, or the text is none of it. */
-const decoded = (bytes: Uint8Array, charset: string): string | undefined => {
-  try {
-    return new TextDecoder(charset, { fatal: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
+/** A charset that bytes may be in; where it is `fatal`, they are in another if they are none of it. */
+interface Charset {
+  readonly label: string
+  readonly fatal: boolean
 }
 
-const isWide = (bytes: Uint8Array): boolean =>
-  (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
-
-/** Whether bytes are to be read as UTF-8, whatever they are. */
-export const isUtf8 = (bytes: Uint8Array, type?: string): boolean =>
-  !isWide(bytes) && charsetOf(type) === undefined
-
 /**
- * The text of bytes: UTF-8, or UTF-16 where they begin with its mark. Another charset that a `Content-Type` names is that of what
- * is no UTF-8: servers name their default one for JSON that is UTF-8 all the same.
+ * The charsets to try before UTF-8 is read as well as can be: UTF-16 where its mark stands; of another that a `Content-Type` names UTF-8
+ * goes before, since servers name their default one for JSON that is UTF-8 all the same.
  */
+export const charsetsOf = (bytes: Uint8Array, type?: string): ReadonlyArray<Charset> => {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return [{ label: "utf-16le", fatal: false }]
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return [{ label: "utf-16be", fatal: false }]
+  const label = charsetOf(type)
+  if (label === undefined) return []
+  return (label.startsWith("utf-16") ? [label] : ["utf-8", label]).map((label) => ({ label, fatal: true }))
+}
+
+/** The text of bytes. */
 export const textOf = (bytes: Uint8Array, type?: string): string => {
-  if (isWide(bytes)) return new TextDecoder(bytes[0] === 0xff ? "utf-16le" : "utf-16be").decode(bytes)
-  const charset = charsetOf(type)
-  const named =
-    charset === undefined
-      ? undefined
-      : charset.startsWith("utf-16")
-        ? decoded(bytes, charset)
-        : (decoded(bytes, "utf-8") ?? decoded(bytes, charset))
-  return named ?? decoder.decode(bytes)
+  for (const { fatal, label } of charsetsOf(bytes, type)) {
+    try {
+      return new TextDecoder(label, { fatal }).decode(bytes)
+    } catch {
+      // There is no such charset, or this is none of it.
+    }
+  }
+  return decoder.decode(bytes)
 }
 
 /** `JSON.parse`, and what of JSON numbers has no notation. */

@@ -5,7 +5,7 @@
  *
  * Long strings, as base64 pictures are, never stand in a piece: each is cut out of the bytes by itself.
  */
-import { Effect } from "effect"
+import { Bytes, Effect } from "effect"
 import * as Steps from "../mask/Steps.ts"
 import * as JsonBytes from "./JsonBytes.ts"
 
@@ -101,10 +101,7 @@ export const parse = (bytes: Uint8Array, type?: string): Effect.Effect<unknown, 
     Steps.run(function* () {
       try {
         yield
-        const text = JsonBytes.isUtf8(bytes, type)
-          ? bytes
-          : new TextEncoder().encode(JsonBytes.textOf(bytes, type))
-        return { value: yield* steps(text) }
+        return { value: yield* steps(yield* utf8Of(bytes, type)) }
       } catch (cause) {
         return { cause }
       }
@@ -112,6 +109,25 @@ export const parse = (bytes: Uint8Array, type?: string): Effect.Effect<unknown, 
     (ended): Effect.Effect<unknown, unknown> =>
       "value" in ended ? Effect.succeed(ended.value) : Effect.fail(ended.cause)
   )
+
+/** Bytes in UTF-8, of those in any charset. @internal */
+export function* utf8Of(bytes: Uint8Array, type: string | undefined): Steps.Steps<Uint8Array> {
+  for (const { fatal, label } of JsonBytes.charsetsOf(bytes, type)) {
+    try {
+      const charset = new TextDecoder(label, { fatal })
+      const pieces: Array<Uint8Array> = []
+      for (let at = 0; at <= bytes.length; at += stride) {
+        const stream = at + stride <= bytes.length
+        pieces.push(new TextEncoder().encode(charset.decode(bytes.subarray(at, at + stride), { stream })))
+        yield
+      }
+      return Bytes.concat(pieces)
+    } catch {
+      // There is no such charset, or this is none of it.
+    }
+  }
+  return bytes
+}
 
 /** The same of UTF-8 bytes, in steps. Positions in what it throws are in bytes. */
 export function* steps(

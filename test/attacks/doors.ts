@@ -70,6 +70,8 @@ const hosts = [
 
 type Headers = Readonly<Record<string, string>>
 
+const padding: Headers = Object.fromEntries(Array.from({ length: 1200 }, (_, n) => [`a${n}`, ""]))
+
 const origins: ReadonlyArray<
   readonly [attack: string, headers: Headers, status: number, options?: SegFormerServerOptions]
 > = [
@@ -80,6 +82,7 @@ const origins: ReadonlyArray<
   ["a page that browsers call cross-site", { "sec-fetch-site": "cross-site" }, 403],
   ["an origin that begins with this host", { origin: "http://localhost.evil.example" }, 403],
   ["an origin that is no URL", { origin: "localhost" }, 403],
+  ["an origin behind 1,200 other headers", { ...padding, origin: "https://evil.example" }, 403],
   [
     "X-Forwarded-Host of somebody who is no proxy",
     { origin: "https://evil.example", "x-forwarded-host": "evil.example" },
@@ -307,6 +310,12 @@ export const doors: ReadonlyArray<Attack> = [
       written: request("GET /v1/models", { host })
     })
   ),
+  asked({
+    kind: "Host",
+    attack: "a second one behind 1,200 other headers",
+    status: 400,
+    written: request("GET /v1/models", { ...padding, Host: "evil.example" })
+  }),
   asked({
     kind: "Host",
     attack: "a name behind another one, with a good token",

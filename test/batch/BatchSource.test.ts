@@ -63,6 +63,12 @@ describe("BatchSource", () => {
         yield* look(BatchSource.glob(`${path}/y/*.labels.png`)),
         keys(["y/c.png.labels.png"])
       )
+      assert.deepStrictEqual(
+        yield* look(BatchSource.glob(`${path}/y/*.overlay.*`)),
+        keys(["y/c.png.overlay.png"])
+      )
+      const none = yield* Effect.flip(look(BatchSource.glob(`${path}/y/c.png.*`)))
+      assert.match(none.message, /all that it matches are results of this package .*c\.png\.labels\.png/)
       assert.deepStrictEqual(yield* look(BatchSource.of(`${path}/x`)), ["a.png 12x8", "b.jpg 12x8"])
       assert.deepStrictEqual(yield* look(BatchSource.of(`${path}/x/a.png`)), keys(["x/a.png"]))
     })

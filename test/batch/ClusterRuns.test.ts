@@ -11,7 +11,7 @@ import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 import { Postgres } from "../support/Postgres.ts"
 import * as Warm from "../support/Warm.ts"
-import { closedPort, tcp } from "../support/TestServer.ts"
+import { freePort, tcp } from "../support/TestServer.ts"
 import { picture, predict } from "./clusterImages.ts"
 import { ignore, itemsIn, numbered, withWorkers, worker } from "./clusterHere.ts"
 import { contents } from "./clusterSupport.ts"
@@ -57,7 +57,7 @@ layer(Warm.postgres, { concurrent: true, excludeTestServices: true })("runs in a
         })
         assert.deepStrictEqual(yield* runs.runners, [])
       }).pipe(Effect.provide(client))
-      const runner = ClusterEngine.layerRunner({ database, host: "127.0.0.1", port: yield* closedPort })
+      const runner = ClusterEngine.layerRunner({ database, host: "127.0.0.1", port: yield* freePort })
       yield* Effect.gen(function* () {
         const runs = yield* ClusterRuns.make
         const end = yield* runs.wait("early")

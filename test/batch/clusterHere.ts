@@ -8,7 +8,7 @@ import { Item, Sink } from "effect-segformer/batch"
 import { ClusterEngine, ClusterRuns, ClusterWorker } from "effect-segformer/cluster"
 import { patience } from "../support/Eventually.ts"
 import { Postgres } from "../support/Postgres.ts"
-import { closedPort } from "../support/TestServer.ts"
+import { freePort } from "../support/TestServer.ts"
 import { picture } from "./clusterImages.ts"
 
 export const numbered = (count: number, from = 0) =>
@@ -43,7 +43,7 @@ export const withWorkers = <A, E, R2, R>(
 ) =>
   Effect.gen(function* () {
     const database = given ?? (yield* Postgres.database)
-    const port = yield* closedPort
+    const port = yield* freePort
     const runner = ClusterEngine.layerRunner({
       database,
       host: "127.0.0.1",

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect, Redacted, type Scope } from "effect"
-import { closedPort } from "../support/TestServer.ts"
+import { freePort } from "../support/TestServer.ts"
 import type { Options } from "./clusterWorker.ts"
 
 const main = fileURLToPath(new URL("clusterWorker.ts", import.meta.url))
@@ -22,7 +22,7 @@ export const startRunner = Effect.fnUntraced(function* (
   database: Redacted.Redacted,
   options: Omit<Options, "database" | "port">
 ): Effect.fn.Return<Runner, never, Scope.Scope> {
-  const port = yield* closedPort
+  const port = yield* freePort
   return yield* Effect.acquireRelease(
     Effect.sync(() => {
       const given: Options = { ...options, port, database: Redacted.value(database) }

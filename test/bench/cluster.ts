@@ -24,7 +24,7 @@ import { Item, Work } from "../../src/batch/index.ts"
 import { ClusterEngine, ClusterRuns } from "../../src/batch/cluster.ts"
 import { picture, predict } from "../batch/clusterImages.ts"
 import { folder } from "../support/Folder.ts"
-import { closedPort } from "../support/TestServer.ts"
+import { freePort } from "../support/TestServer.ts"
 import { Postgres } from "../support/Postgres.ts"
 import type { Options } from "./cluster/worker.ts"
 import { nothing } from "./cluster/worker.ts"
@@ -42,7 +42,7 @@ const startWorker = Effect.fnUntraced(function* (
   database: Redacted.Redacted,
   options: Omit<Options, "database" | "port">
 ) {
-  const port = yield* closedPort
+  const port = yield* freePort
   return yield* Effect.acquireRelease(
     Effect.sync(() =>
       fork(program, [JSON.stringify({ ...options, port, database: Redacted.value(database) })], {

@@ -96,6 +96,8 @@ describe("a variable that stands for a flag", () => {
         ["serve", "SEGFORMER_SERVE_TOLERANCE", "x", "a"],
         ["serve", "SEGFORMER_SERVE_NO_PAGE", "perhaps", ""],
         ["serve", "SEGFORMER_SERVE_CACHE", "much", "a size such as 512k or 64M"],
+        ["serve", "SEGFORMER_SERVE_MAX_BYTES", "much", "a size such as 1048576, 512k or 50M"],
+        ["serve", "SEGFORMER_SERVE_MAX_PIXELS", "0", "a whole number of at least 1"],
         ["serve", "SEGFORMER_SERVE_PROTOCOL", "none", "one or more of inspection"],
         ["serve", "SEGFORMER_SERVE_OBJECTS", "all", "region or class"],
         ["serve", "SEGFORMER_SERVE_LABEL_STUDIO", "nowhere", "an address such as"],

@@ -297,9 +297,51 @@ describe("what flatters a score", () => {
         const named = yield* against(indexed(data, palette), "--classes", "names.txt")
         assert.strictEqual(named.code, 0)
       }
+      // What is around VOC's things has a colour in RGB as well, and is not counted.
+      const void255 = encodePng({
+        width: 4,
+        height: 1,
+        channels: 3,
+        depth: 8,
+        data: Uint8Array.from([0, 0, 255, 2].flatMap((id) => [...Palette.vocColor(id)]))
+      })
+      const around = yield* against(void255, "--classes", "voc")
+      assert.deepInclude(lines(around.stdout)[0], { pixels: 3, ignoredPixels: 1, meanIou: 1 })
       // Ids that count from 1 are not those of the classes, and their colours are.
       const counted = indexed(Uint8Array.of(1, 1, 2, 3), [[9, 9, 9], ...colours])
       assert.strictEqual((yield* against(counted, "--classes", "voc", "--reduce-labels")).code, 0)
     })
+  )
+
+  it.live("names in another order than the label maps have are refused, others are taken", () =>
+    Effect.gen(function* () {
+      const map = row(0, 1, 2, 2)
+      const classes = ["background", "pit", "scratch"].map((name, id) => ({ id, name }))
+      const own = Result.getOrThrow(LabelPng.encode(map, { classes }))
+      const coloured = encodePng({
+        width: 4,
+        height: 1,
+        channels: 3,
+        data: Uint8Array.of(0, 0, 0, 250, 50, 83, 61, 61, 245, 61, 61, 245)
+      })
+      const cwd = yield* folder()
+      for (const name of ["found", "truth"]) mkdirSync(join(cwd, name))
+      fill(join(cwd, "found"), { "a.png": own })
+      fill(join(cwd, "truth"), { "a.png": coloured })
+      for (const [names, code] of [
+        ["background:0,0,0::\npit:250,50,83::\nscratch:61,61,245::", 0],
+        ["Background:0,0,0::\nhole:250,50,83::\nscratch:61,61,245::", 0],
+        ["background:0,0,0::\nscratch:61,61,245::\npit:250,50,83::", 2]
+      ] as const) {
+        writeFileSync(join(cwd, "labelmap.txt"), `# label:color_rgb:parts:actions\n${names}\n`)
+        const told = ["--classes", "labelmap.txt"]
+        const scores = yield* run(["eval", "found", "truth", ...told, "--json"], { cwd })
+        const exported = yield* run(["export", "coco", "found", ...told, "--out", "coco.json"], { cwd })
+        assert.deepStrictEqual([scores.code, exported.code], [code, code], names)
+        if (code === 0) assert.strictEqual(lines(scores.stdout)[0]?.["meanIou"], 1)
+        else
+          assert.match(scores.stderr, /"pit" is class 2 in --classes, and class 1 in what the label maps say/)
+      }
+    }).pipe(Effect.scoped)
   )
 })

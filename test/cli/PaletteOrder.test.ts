@@ -119,6 +119,12 @@ describe("a palette", () => {
       used
     ]),
     ["VOC's whole table, of which a grey is used", all(256), [7]],
+    [
+      "a first class that has a second place behind the others",
+      [...voc(0, 1, 2), ...filling, ...voc(1)],
+      [0, 1, 2, 15]
+    ],
+    ["VOC's classes, black behind them used", [...all(21), ...filling], [0, 1, 30]],
     ["colours of nobody", [[1, 2, 3], ...voc(0, 1)], [0, 1, 2]],
     ["an index beyond it", voc(1, 2), [0, 1, 9]]
   ]
@@ -126,6 +132,18 @@ describe("a palette", () => {
     it(`of ${name} is read by its indices`, () => {
       assert.isFalse(PaletteOrder.isOther(picture(palette, used), undefined))
     })
+
+  it("of this package's with pixels of no class is read by its indices, also where earlier versions gave 255 a class's colour", () => {
+    for (const palette of [Palette.pascalVoc, Palette.atr, Palette.lip, Palette.cocoStuff, Palette.surface]) {
+      const now = table(palette, 256)
+      const before = [...now.slice(0, 255), Palette.vocColor(1)]
+      for (const colours of [now, before])
+        for (const classes of [undefined, palette])
+          assert.isFalse(PaletteOrder.isOther(picture(colours, [0, 1, 2, 5, 255]), classes), palette[1]?.name)
+      // Neither does it look like a class.
+      assert.isUndefined(Palette.idOf(palette, Palette.colorOf(palette, 255)), palette[1]?.name)
+    }
+  })
 
   it("beside classes is held against their colours, and against none where they have names alone", () => {
     const told = (palette: ReadonlyArray<Colour>, classes: Palette.Palette | undefined) =>
@@ -135,6 +153,7 @@ describe("a palette", () => {
     assert.isTrue(told(voc(0, 15, 255), pascalVoc), "with the colour around things")
     assert.isFalse(told(voc(0, 1, 2), pascalVoc))
     assert.isFalse(told([[1, 2, 3], ...voc(0)], pascalVoc))
+    assert.isTrue(told(voc(0, 15, 30), pascalVoc), "with a colour that none of them has")
     const named = [0, 1, 2].map((id) => ({ id, name: `${id}` }))
     assert.isFalse(PaletteOrder.isOther(picture(...left(...voc(1, 2))), named))
   })

@@ -120,7 +120,7 @@ describe("segformer probe", () => {
     [
       "answers nothing in JSON",
       http((_, response) => sendJson(response, {})),
-      /^ready {5}no: it speaks no protocol known here: give one by SEGFORMER_PROTOCOL/m
+      /^ready {5}no: it speaks no protocol known here: give one by SEGFORMER_PROTOCOL[^]*^Is it yours\? Write this by hand[^]*^ {2}"protocol": "custom",$/m
     ]
   ]
   it.live.each(strangers)("says what was seen of what %s, and what to do", ([, make, said]) =>
@@ -129,6 +129,29 @@ describe("segformer probe", () => {
       const { code, stderr, stdout } = yield* run(["probe", url])
       assert.strictEqual(code, 3)
       assert.match(stderr + stdout, said)
+    }).pipe(Effect.scoped)
+  )
+
+  const own: ReadonlyArray<readonly [string, (path: string) => number, RegExp]> = [
+    [
+      "says that it is well alone",
+      (path) => (path === "/health" ? 200 : 404),
+      /^lacks {5}the path that takes images$[^]*^ {2}"path": "\/predict",$/m
+    ],
+    [
+      "takes JSON",
+      (path) => (path === "/predict" ? 415 : 404),
+      /^lacks {5}how \/predict takes images: [^]*^ {2}"path": "\/predict",$/m
+    ]
+  ]
+  it.live.each(own)("says what to write by hand of one's own service that %s", ([, status, said]) =>
+    Effect.gen(function* () {
+      const { url } = yield* http(({ path }, response) =>
+        sendJson(response, { error: "application/json expected" }, status(path))
+      )
+      const { stdout } = yield* run(["probe", url])
+      assert.match(stdout, said)
+      assert.match(stdout, /^Is it yours\? Write this by hand/m)
     }).pipe(Effect.scoped)
   )
 

@@ -88,8 +88,9 @@ describe("segformer tile", () => {
       )
       const cwd = yield* folder({ "a.jpg": picture })
       const running = yield* start(["tile", "a.jpg", "--temp", "."], { cwd, detached: true })
-      yield* until(() => readdirSync(cwd).some((name) => name.endsWith(".part")))
-      assert.strictEqual(readdirSync(cwd).length, 3)
+      yield* until(
+        () => readdirSync(cwd).length === 3 && readdirSync(cwd).some((name) => name.endsWith(".part"))
+      )
       process.kill(-(running.process.pid ?? 0), "SIGINT")
       const { code } = yield* Effect.promise(() => running.ended)
       assert.strictEqual(code, 130)

@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
-import { closedPort } from "../support/TestServer.ts"
+import { freePort } from "../support/TestServer.ts"
 
 const app = "docs/examples/app"
 const sample = "docs/images/sample.jpg"
@@ -63,7 +63,7 @@ describe("docs/examples/app", () => {
 
   it.live("its server answers by the contract, and stops when it is told to", () =>
     Effect.gen(function* () {
-      const port = yield* closedPort
+      const port = yield* freePort
       const { child, ended, said } = yield* start("Server.ts", [], { PORT: String(port) })
       yield* eventually(() => (said.out + said.err).includes(`http://127.0.0.1:${port}`))
       const body = new Uint8Array(readFileSync(sample))

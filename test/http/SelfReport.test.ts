@@ -148,7 +148,20 @@ describe("work has failed that says so", () => {
     { error: { code: "Throttling", message: "" } },
     { error: "without success" },
     { message: "no success", code: 7 },
-    { code: 9, msg: "未成功" }
+    { code: 9, msg: "未成功" },
+    { code: 500, message: "request completed" },
+    { status: 502, msg: "finished" },
+    { code: 404, message: "objects not found" },
+    { errorCode: 7, message: "objects not found" },
+    { errorCode: 1000, message: "image not found" },
+    { errorCode: 1, message: "completed with errors" },
+    { errno: -3, errmsg: "not done" },
+    { code: 1, message: "model weights not found" },
+    { code: 1, msg: "no image" },
+    { error: { code: 3, message: "objects not loaded" } },
+    { error_code: ["E1"] },
+    { errorCode: null, errorMessage: "limit reached" },
+    { errorCode: { reason: "no GPU" } }
   ])("%j", (said) => assert.isTrue(SelfReport.saysFailed({ ...said, mask: [[0]] })))
 
   it.each([
@@ -240,8 +253,26 @@ describe("work has failed that says so", () => {
     { status: "errors: 0" },
     { status: "0 errors" },
     { error: "errors: 0" },
-    { error: "0 errors" }
+    { error: "0 errors" },
+    { errorCode: 1000, message: "success" },
+    { errorCode: "1000", errMsg: "Success" },
+    { errorCode: 1, message: "Completed" },
+    { errorCode: -1, message: "success" },
+    { errno: 1000, errmsg: "ok" },
+    { error: { code: "1000", message: "success" } },
+    { success: true, code: 1, message: "objects not found" },
+    { code: 1, message: "Success, objects not found" },
+    { code: 1, msg: "target was not detected" },
+    { code: 1, message: "ok", detail: "no cache was used" },
+    { errorCode: 200, errorMessage: "objects not found" },
+    { code: 1, msg: "no_objects_found" }
   ])("and not where it does not: %j", (said) =>
     assert.isFalse(SelfReport.saysFailed({ ...said, mask: [[0]] }))
   )
+
+  it.each(["status", "error"])("however deep %s is nested in itself", (name) => {
+    let said: Record<string, unknown> = { code: 500 }
+    for (let depth = 0; depth < 50_000; depth++) said = { [name]: said, code: said }
+    assert.isFalse(SelfReport.saysFailed(said))
+  })
 })

@@ -229,6 +229,24 @@ describe("Download: a file that is not what it should be", () => {
     )
   )
 
+  it.live.each<readonly [string, Readonly<Record<string, string>>]>([
+    ["of other bytes", { "content-range": `bytes 7-${size - 1}/${size}` }],
+    ["of another length", { "content-range": `bytes 1000-${size}/${size + 1}` }],
+    ["without its place", { "content-range": "bytes" }],
+    ["of another file", { etag: '"v9"' }]
+  ])("a server whose parts are always %s is given up as one that brings nothing is", ([, headers]) =>
+    within(
+      Array.from({ length: 60 }, (_, at) => (at % 2 === 0 ? { cutAt: 1000 } : { headers })),
+      ({ download, server }) =>
+        Effect.gen(function* () {
+          const error = yield* Effect.flip(download())
+          assert.strictEqual(error._tag, "ConnectionFailed")
+          assert.match(error.message, /the part is of another file/)
+          assert.strictEqual(server.requests.length, 8)
+        })
+    )
+  )
+
   it.live("a server that brings one byte a connection does not go on for ever", () =>
     within(
       Array.from({ length: 50 }, (_, at) => ({ cutAt: at + 1 })),

@@ -80,7 +80,7 @@ describe("other people's COCO", () => {
       [{ size: [4, 4], counts: "5'2203" }, /the character "'"/],
       [{ size: [4, 4], counts: "b'0'" }, /sum up to 0/],
       [{ size: [2, 8], counts: [16] }, /of another size/],
-      [{ size: [4, 4], counts: [-1, 17] }, /count 0 is -1/],
+      [{ size: [4, 4], counts: [-1, 17] }, /run 0 is -1/],
       [{ size: [1e9, 1e9], counts: [1] }, /more than/],
       [{ size: [4, 4], counts: "5220P" }, /ends within a number/]
     ]

@@ -120,8 +120,8 @@ describe("Rle", () => {
 
   it("refuses counts that are no runs of that size", () => {
     assert.match(failureOf(Rle.fromCoco({ size: [2, 2], counts: [1, 2] })), /sum up to 3/)
-    assert.match(failureOf(Rle.fromCoco({ size: [2, 2], counts: [5, -1] })), /count 1 is -1/)
-    assert.match(failureOf(Rle.fromCoco({ size: [2, 2], counts: [1.5, 2.5] })), /count 0 is 1.5/)
+    assert.match(failureOf(Rle.fromCoco({ size: [2, 2], counts: [5, -1] })), /run 1 is -1/)
+    assert.match(failureOf(Rle.fromCoco({ size: [2, 2], counts: [1.5, 2.5] })), /run 0 is 1.5/)
     assert.match(failureOf(Rle.fromCoco({ size: [0, 2], counts: [] })), /2 x 0/)
     assert.match(failureOf(Rle.fromCoco({ size: [2, 2], counts: "4 " })), /character " " at 1/)
     assert.match(failureOf(Rle.fromCoco({ size: [2, 2], counts: "T" })), /ends within a number/)

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { Transport } from "effect-segformer"
 import * as Needs from "../support/Needs.ts"
 import { comparing } from "./comparing.ts"
-import { colorAt, PageServer, pointAt, segment, serve, settled, visit } from "./support.ts"
+import { colorAt, PageServer, pointAt, sees, segment, serve, settled, visit } from "./support.ts"
 
 /** Sky on the left, road on the right. */
 const halves = Transport.layer({
@@ -71,12 +71,12 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
             await page.getByText("Taken for the same: sky and 1_SKY.").waitFor()
             await page.getByRole("combobox", { name: /^street is/ }).selectOption("road")
             await page.locator("#agreement", { hasText: "agree on 100 %" }).waitFor()
-            assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), [0, 0, 255])
+            await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), [0, 0, 255]))
             await page.getByLabel("as", { exact: true }).selectOption("beside")
             await settled(page)
-            assert.isFalse(await page.locator("#divider").isVisible())
+            await sees(async () => assert.isFalse(await page.locator("#divider").isVisible()))
             await pointAt(page, 0.25, 0.5)
-            assert.match((await page.locator("#pill").textContent())!, /^sky/)
+            await sees(async () => assert.match((await page.locator("#pill").textContent())!, /^sky/))
           })
         }).pipe(Effect.scoped)
       )

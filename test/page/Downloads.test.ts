@@ -11,7 +11,7 @@ import { GeoJson, LabelPng } from "effect-segformer/mask"
 import type { Download, Page } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
-import { desktop, grey, PageServer, segment, visit } from "./support.ts"
+import { desktop, grey, PageServer, sees, segment, visit } from "./support.ts"
 
 const run = promisify(execFile)
 
@@ -124,7 +124,7 @@ describe.skipIf(Needs.chromium === undefined)("the page gives away", () => {
           const copied = async (language: string) => {
             const choice = page.getByRole("button", { name: language, exact: true })
             await choice.click()
-            assert.strictEqual(await choice.getAttribute("aria-pressed"), "true")
+            await sees(async () => assert.strictEqual(await choice.getAttribute("aria-pressed"), "true"))
             await page.locator("#copy").click()
             await page.getByRole("button", { name: "Copied" }).waitFor()
             return page.evaluate(() => navigator.clipboard.readText())

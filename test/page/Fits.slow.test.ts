@@ -4,7 +4,7 @@ import { Effect, Layer } from "effect"
 import { Transport } from "effect-segformer"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
-import { boardOf, desktop, pointAt, phone, segment, serve, visit } from "./support.ts"
+import { boardOf, desktop, phone, pointAt, sees, segment, serve, visit } from "./support.ts"
 
 const long = "a class of a name that goes on and on, as those of product catalogues do, with 2 numbers: 31-B"
 const classes = [
@@ -61,8 +61,10 @@ describe.skipIf(Needs.chromium === undefined)("the page fits", () => {
                       Math.max(...cells.map((cell) => cell.getBoundingClientRect().right))
                     )
                   assert.isAtMost(right, width, table)
-                  assert.include((await row.textContent())!, "75 %")
-                  assert.strictEqual(await row.locator(".name").getAttribute("title"), long)
+                  await sees(async () => assert.include((await row.textContent())!, "75 %"))
+                  await sees(async () =>
+                    assert.strictEqual(await row.locator(".name").getAttribute("title"), long)
+                  )
                 }
                 await pointAt(page, 0.2, 0.5)
                 if (await page.locator("#pill").isVisible()) {
@@ -70,7 +72,9 @@ describe.skipIf(Needs.chromium === undefined)("the page fits", () => {
                   assert.isAtLeast(pill.x, 0)
                   assert.isAtMost(pill.x + pill.width, width)
                 }
-                assert.isAtMost(await page.evaluate(() => document.documentElement.scrollWidth), width)
+                await sees(async () =>
+                  assert.isAtMost(await page.evaluate(() => document.documentElement.scrollWidth), width)
+                )
               },
               options
             )
@@ -84,12 +88,14 @@ describe.skipIf(Needs.chromium === undefined)("the page fits", () => {
             url,
             async (page) => {
               await segment(page, "wordy", "strip.png", await flat(5000, 10))
-              assert.isAtLeast((await page.locator("#frame").boundingBox())!.height, 240)
+              await sees(async () =>
+                assert.isAtLeast((await page.locator("#frame").boundingBox())!.height, 240)
+              )
               await page.getByRole("button", { name: "Actual pixels" }).click()
               const ratio = options.deviceScaleFactor ?? 1
-              assert.closeTo((await boardOf(page)).height * ratio, 10, 0.5)
+              await sees(async () => assert.closeTo((await boardOf(page)).height * ratio, 10, 0.5))
               for (let step = 0; step < 8; step++) await page.getByRole("button", { name: "Zoom in" }).click()
-              assert.isAtLeast((await boardOf(page)).height, 80)
+              await sees(async () => assert.isAtLeast((await boardOf(page)).height, 80))
             },
             options
           )

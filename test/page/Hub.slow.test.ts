@@ -12,7 +12,7 @@ import { hangs } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 import * as Needs from "../support/Needs.ts"
 import * as Sites from "./site.ts"
-import { desktop } from "./support.ts"
+import { desktop, sees } from "./support.ts"
 
 const token = "hf_example_token_of_nobody"
 
@@ -67,10 +67,14 @@ describe.skipIf(Needs.chromium === undefined)("the page with a model of the Hub"
         yield* Sites.visitCut(
           site,
           async (page) => {
-            assert.strictEqual(await page.locator("#model").inputValue(), "owner/model")
+            await sees(async () =>
+              assert.strictEqual(await page.locator("#model").inputValue(), "owner/model")
+            )
             await page.setInputFiles("#file", { name: "green.png", mimeType: "image/png", buffer: green })
             await page.locator("#details").waitFor()
-            assert.match((await page.locator("#details").textContent()) ?? "", /green/)
+            await sees(async () =>
+              assert.match((await page.locator("#details").textContent()) ?? "", /green/)
+            )
           },
           desktop
         )

@@ -2,7 +2,19 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Needs from "../support/Needs.ts"
-import { colorAt, desktop, ended, expected, kept, names, PageServer, png, segment, visit } from "./support.ts"
+import {
+  colorAt,
+  desktop,
+  ended,
+  expected,
+  kept,
+  names,
+  PageServer,
+  png,
+  sees,
+  segment,
+  visit
+} from "./support.ts"
 
 describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
   layer(PageServer.layer, { excludeTestServices: true })((it) => {
@@ -15,15 +27,18 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
       await page.getByRole("heading", { name: "two.png" }).waitFor()
       await ended(page)
       await kept(page)
-      await page.reload()
-      await page.locator(".thumb").nth(1).waitFor()
       let asked = 0
       page.on("request", (request) => (asked += request.url().includes("/v1/segment") ? 1 : 0))
+      await page.reload()
+      await page.getByRole("heading", { name: "two.png" }).waitFor()
+      await page.locator("#details").waitFor()
       await page.locator(".thumb").first().click()
       await page.getByRole("heading", { name: "one.png" }).waitFor()
       await page.locator("#details").waitFor()
-      const [red, , blue] = await colorAt(page, 0.25, 0.5)
-      assert.isAbove(red!, blue!)
+      await sees(async () => {
+        const [red, , blue] = await colorAt(page, 0.25, 0.5)
+        assert.isAbove(red!, blue!)
+      })
       assert.strictEqual(asked, 0)
       await page.getByRole("button", { name: "Remove one.png" }).click()
       await page.getByRole("heading", { name: "two.png" }).waitFor()
@@ -32,9 +47,10 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
       await page.getByRole("heading", { name: "three.png" }).waitFor()
       await page.getByRole("button", { name: "Forget all" }).click()
       await page.getByRole("button", { name: "Choose an image" }).waitFor()
+      await kept(page)
       await page.reload()
       await page.locator("#model option[value=halves]").waitFor({ state: "attached" })
-      assert.strictEqual(await page.locator(".thumb").count(), 0)
+      await sees(async () => assert.strictEqual(await page.locator(".thumb").count(), 0))
     })
 
     onPage(
@@ -54,10 +70,72 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
         await page.getByRole("heading", { name: "one.png" }).waitFor()
         await page.locator("#details").waitFor()
         await page.waitForFunction(() => document.querySelectorAll(".thumb[data-state=done]").length === 2)
-        assert.match((await page.locator("#work-meta").textContent())!, /halves/)
-        const [no, ...rest] = await names(page)
-        assert.match(no!, /^no\.png, .*not an image/)
-        assert.deepStrictEqual(rest, ["one.png, done", "two.png, done"])
+        await sees(async () => assert.match((await page.locator("#work-meta").textContent())!, /halves/))
+        await sees(async () => {
+          const [no, ...rest] = await names(page)
+          assert.match(no!, /^no\.png, .*not an image/)
+          assert.deepStrictEqual(rest, ["one.png, done", "two.png, done"])
+        })
+      },
+      { ...desktop, expected }
+    )
+
+    onPage(
+      "tells again what failed before it was stored",
+      async (page) => {
+        await segment(page, "halves", "one.png")
+        await kept(page)
+        // What is asked of the store waits for the transaction before.
+        await page.evaluate(
+          () =>
+            new Promise<void>((resolve) => {
+              const request = indexedDB.open("segformer")
+              request.addEventListener("success", () => {
+                const pictures = request.result.transaction("pictures", "readwrite").objectStore("pictures")
+                const hold = () => {
+                  if (document.body.dataset["free"] !== undefined) return request.result.close()
+                  pictures.count().addEventListener("success", hold)
+                }
+                hold()
+                resolve()
+              })
+            })
+        )
+        await page.setInputFiles("#file", png("no.png", Buffer.from("no image")))
+        await page.locator(".thumb[data-state=failed]").waitFor()
+        await page.evaluate(() => (document.body.dataset["free"] = ""))
+        await kept(page)
+        await page.reload()
+        await page.locator(".thumb[data-state=failed][aria-label^='no.png']").waitFor()
+      },
+      { ...desktop, expected }
+    )
+
+    onPage(
+      "tells again what failed while it was first written to the store",
+      async (page) => {
+        await page.evaluate(() => {
+          const put = IDBObjectStore.prototype.put
+          IDBObjectStore.prototype.put = function (...args) {
+            const request = put.apply(this, args)
+            // A transaction that is asked for more does not end.
+            const hold = () => {
+              if (document.querySelector(".thumb[data-state=failed]") === null)
+                this.count().addEventListener("success", hold)
+            }
+            hold()
+            return request
+          }
+        })
+        await page.setInputFiles("#file", [png("no.png", Buffer.from("no image")), png("one.png")])
+        await ended(page)
+        await kept(page)
+        let asked = 0
+        page.on("request", (request) => (asked += request.url().includes("/v1/segment") ? 1 : 0))
+        await page.reload()
+        await page.locator(".thumb[aria-label='one.png, done']").waitFor()
+        assert.match((await names(page))[0]!, /^no\.png, .*not an image/)
+        assert.strictEqual(asked, 0)
       },
       { ...desktop, expected }
     )
@@ -79,7 +157,7 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
       await ended(page)
       await kept(page, 1)
       await page.reload()
-      await page.locator(".thumb[aria-label='two.png, done']").waitFor()
+      await page.getByRole("heading", { name: "two.png" }).waitFor()
     })
 
     onPage("leaves what another tab works on to it", async (page) => {
@@ -96,7 +174,7 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
         await other.setInputFiles("#file", png("three.png"))
         await other.getByRole("heading", { name: "three.png" }).waitFor()
         await other.locator("#details").waitFor()
-        assert.deepStrictEqual(await names(other), ["three.png, done"])
+        await sees(async () => assert.deepStrictEqual(await names(other), ["three.png, done"]))
         assert.strictEqual(asked, 1)
         // Once that tab is gone, it is anyone's.
         await page.close()

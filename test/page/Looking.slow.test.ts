@@ -6,7 +6,18 @@ import type { Page } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
 import { looking } from "./looking.ts"
-import { boardOf, colorAt, desktop, landed, PageServer, redPixels, segment, serve, visit } from "./support.ts"
+import {
+  boardOf,
+  colorAt,
+  desktop,
+  landed,
+  PageServer,
+  redPixels,
+  sees,
+  segment,
+  serve,
+  visit
+} from "./support.ts"
 
 const statusOf = (page: Page) => page.locator("#status").textContent()
 
@@ -74,21 +85,21 @@ describe.skipIf(Needs.chromium === undefined)("looking closely", () => {
         withDefects(async (page) => {
           await page.getByRole("slider", { name: "Overlay" }).fill("0")
           // Four rings of 2.5 pixels and a radius of 7, whatever the scale.
-          assert.isAtLeast(await redPixels(page), 4 * 60)
+          await sees(async () => assert.isAtLeast(await redPixels(page), 4 * 60))
           await page.getByRole("button", { name: "Region before" }).click()
           await landed(page)
-          assert.match((await statusOf(page))!, /^Only region \d+, defect is shown$/)
+          await sees(async () => assert.match((await statusOf(page))!, /^Only region \d+, defect is shown$/))
           const small = await zoomOf(page)
           await page.getByRole("slider", { name: "Overlay" }).fill("100")
           // Nine pixels of the picture at sixteen each of the screen.
           assert.isAtLeast(small, 4000 * 15)
-          assert.isAtLeast(await redPixels(page), 9 * 15 * 15)
+          await sees(async () => assert.isAtLeast(await redPixels(page), 9 * 15 * 15))
           await page.locator("#canvas").press("0")
-          assert.isBelow(await zoomOf(page), 1300)
+          await sees(async () => assert.isBelow(await zoomOf(page), 1300))
           // Marked also while it is pointed at in the table.
           await page.keyboard.press("Escape")
           await page.locator("#regions").getByRole("button").last().click()
-          assert.isAtLeast(await redPixels(page), 60)
+          await sees(async () => assert.isAtLeast(await redPixels(page), 60))
         })
       )
 
@@ -98,20 +109,28 @@ describe.skipIf(Needs.chromium === undefined)("looking closely", () => {
           await page.locator("#regions").getByRole("button").first().click()
           await page.mouse.move(2, 2)
           await page.locator("#measures-list dd").first().waitFor()
-          const [red, green] = await colorAt(page, 1820 / 4000, 1320 / 3000)
-          assert.isAbove(red!, green! + 40)
-          const inner = await colorAt(page, 2000 / 4000, 1500 / 3000)
-          assert.isBelow(inner[0]!, 80)
-          assert.strictEqual(inner[0], inner[1])
-          assert.strictEqual(await page.locator("#measures-list dd").first().textContent(), "70,000 px²")
-          await page.getByLabel("Pixels of a millimetre").fill("100")
-          assert.strictEqual(
-            await page.locator("#measures-list dd").first().textContent(),
-            "70,000 px² = 7 mm²"
+          await sees(async () => {
+            const [red, green] = await colorAt(page, 1820 / 4000, 1320 / 3000)
+            assert.isAbove(red!, green! + 40)
+            const inner = await colorAt(page, 2000 / 4000, 1500 / 3000)
+            assert.isBelow(inner[0]!, 80)
+            assert.strictEqual(inner[0], inner[1])
+          })
+          await sees(async () =>
+            assert.strictEqual(await page.locator("#measures-list dd").first().textContent(), "70,000 px²")
           )
-          assert.match(
-            (await page.locator("#measures-list").textContent())!,
-            /Long axis[\d,.]+ px = [\d.]+ mm, at -?\d+°/
+          await page.getByLabel("Pixels of a millimetre").fill("100")
+          await sees(async () =>
+            assert.strictEqual(
+              await page.locator("#measures-list dd").first().textContent(),
+              "70,000 px² = 7 mm²"
+            )
+          )
+          await sees(async () =>
+            assert.match(
+              (await page.locator("#measures-list").textContent())!,
+              /Long axis[\d,.]+ px = [\d.]+ mm, at -?\d+°/
+            )
           )
         })
       )
@@ -159,7 +178,7 @@ describe.skipIf(Needs.chromium === undefined)("looking closely", () => {
           // The address is noted anew a moment after it has landed.
           await landed(page)
           await page.clock.runFor(1000)
-          assert.strictEqual(copied, page.url())
+          await sees(async () => assert.strictEqual(copied, page.url()))
         },
         { ...desktop, permissions: ["clipboard-read", "clipboard-write"] }
       )

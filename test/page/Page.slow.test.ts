@@ -3,7 +3,7 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
-import { grey, PageServer, segment, visit } from "./support.ts"
+import { grey, PageServer, sees, segment, visit } from "./support.ts"
 
 describe.skipIf(Needs.chromium === undefined)("the page", () => {
   layer(PageServer.layer, { excludeTestServices: true })((it) => {
@@ -13,12 +13,14 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
           const large = await sharp(grey).resize(4000, 3000, { fit: "fill" }).jpeg().toBuffer()
           const status = page.locator("#status")
           await segment(page, "halves", "large.jpg", large)
-          assert.include(await page.locator("#work-meta").textContent(), "4000 × 3000")
+          await sees(async () =>
+            assert.include(await page.locator("#work-meta").textContent(), "4000 × 3000")
+          )
           await page.locator("#canvas").focus()
           await page.keyboard.press("Shift+ArrowLeft")
-          assert.match((await status.textContent())!, /^sky, 90 %, at 1999, 1500$/)
+          await sees(async () => assert.match((await status.textContent())!, /^sky, 90 %, at 1999, 1500$/))
           await page.keyboard.press("Shift+ArrowRight")
-          assert.match((await status.textContent())!, /^road, 50 %, at 2000, 1500$/)
+          await sees(async () => assert.match((await status.textContent())!, /^road, 50 %, at 2000, 1500$/))
         })
       )
     )

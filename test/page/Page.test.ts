@@ -7,7 +7,18 @@ import type { Page } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
 import * as Warm from "../support/Warm.ts"
-import { colorAt, desktop, grey, type OnPage, PageServer, pointAt, segment, serve, visit } from "./support.ts"
+import {
+  colorAt,
+  desktop,
+  grey,
+  type OnPage,
+  PageServer,
+  pointAt,
+  sees,
+  segment,
+  serve,
+  visit
+} from "./support.ts"
 import { using } from "./using.ts"
 
 const sampleFile = readFileSync(new URL("../../src/server/page/assets/sample.jpg", import.meta.url))
@@ -52,11 +63,19 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
         assert.include(rows[0], `${(told.classes[0]!.share * 100).toFixed(1)} %`)
         assert.match(rows[0]!, /\d+ %\s+⋯$/)
         const regions = told.regions.filter((one) => one.class !== "background")
-        assert.strictEqual(await page.locator("#regions tbody tr").count(), regions.length)
-        assert.strictEqual(await page.locator("#regions-count").textContent(), String(regions.length))
-        assert.include(await page.locator("#work-meta").textContent(), `${told.width} × ${told.height}`)
-        assert.match((await statusOf(page))!, /^Done: \d+ classes and \d+ regions, most of it background/)
-        assert.strictEqual(await page.title(), "sample.jpg – SegFormer")
+        await sees(async () =>
+          assert.strictEqual(await page.locator("#regions tbody tr").count(), regions.length)
+        )
+        await sees(async () =>
+          assert.strictEqual(await page.locator("#regions-count").textContent(), String(regions.length))
+        )
+        await sees(async () =>
+          assert.include(await page.locator("#work-meta").textContent(), `${told.width} × ${told.height}`)
+        )
+        await sees(async () =>
+          assert.match((await statusOf(page))!, /^Done: \d+ classes and \d+ regions, most of it background/)
+        )
+        await sees(async () => assert.strictEqual(await page.title(), "sample.jpg – SegFormer"))
       })
 
       onPage("and lets go of it when cancelled", async (page) => {
@@ -64,8 +83,10 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
         await page.setInputFiles("#file", { name: "grey.png", mimeType: "image/png", buffer: grey })
         await page.locator("#progress").getByText("Segmenting grey.png with bundled").waitFor()
         await page.getByRole("button", { name: "Cancel" }).click()
-        assert.isTrue(await page.getByRole("button", { name: "Choose an image" }).isVisible())
-        assert.isFalse(await page.getByRole("alert").isVisible())
+        await sees(async () =>
+          assert.isTrue(await page.getByRole("button", { name: "Choose an image" }).isVisible())
+        )
+        await sees(async () => assert.isFalse(await page.getByRole("alert").isVisible()))
       })
     })
 
@@ -77,13 +98,17 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
           })
           yield* visitHere(url, async (page) => {
             await segment(page, "plain")
-            assert.deepStrictEqual(await page.locator("#classes thead th").allInnerTexts(), [
-              "Class",
-              "Share",
-              "How it is shown"
-            ])
+            await sees(async () =>
+              assert.deepStrictEqual(await page.locator("#classes thead th").allInnerTexts(), [
+                "Class",
+                "Share",
+                "How it is shown"
+              ])
+            )
             await pointAt(page, 0.02, 0.02)
-            assert.match((await page.locator("#pill").textContent())!, /^background\d+, \d+$/)
+            await sees(async () =>
+              assert.match((await page.locator("#pill").textContent())!, /^background\d+, \d+$/)
+            )
           })
         }).pipe(Effect.scoped)
       )
@@ -94,10 +119,12 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
           .tiff()
           .toBuffer()
         await segment(page, "halves", "scan.tif", tiff)
-        assert.notInclude(await page.locator("#work-meta").textContent(), "cannot show")
+        await sees(async () =>
+          assert.notInclude(await page.locator("#work-meta").textContent(), "cannot show")
+        )
         await page.getByRole("slider", { name: "Overlay" }).fill("0")
-        assert.deepStrictEqual(await colorAt(page, 0.1, 0.5), [40, 40, 40])
-        assert.deepStrictEqual(await colorAt(page, 0.9, 0.5), [200, 200, 200])
+        await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.1, 0.5), [40, 40, 40]))
+        await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.9, 0.5), [200, 200, 200]))
         const [download] = await Promise.all([
           page.waitForEvent("download"),
           page.locator("#downloads").getByRole("button", { name: "Picture", exact: true }).click()
@@ -121,12 +148,14 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
         async (page) => {
           await page.route("**/v1/picture", (route) => route.fulfill({ status: 500, json: {} }))
           await segment(page, "halves", "scan.tif", await sharp(grey).tiff().toBuffer())
-          assert.include(
-            await page.locator("#work-meta").textContent(),
-            "This browser cannot show the picture"
+          await sees(async () =>
+            assert.include(
+              await page.locator("#work-meta").textContent(),
+              "This browser cannot show the picture"
+            )
           )
           await page.getByRole("slider", { name: "Overlay" }).fill("100")
-          assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [255, 0, 0])
+          await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [255, 0, 0]))
         },
         { ...desktop, expected }
       )
@@ -175,7 +204,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
                 Effect.promise(async () => {
                   await page.getByRole("button", { name: "Try again" }).click()
                   await page.locator("#details").waitFor()
-                  assert.isFalse(await page.getByRole("alert").isVisible())
+                  await sees(async () => assert.isFalse(await page.getByRole("alert").isVisible()))
                 })
               )
               await Effect.runPromise(Effect.scoped(second))
@@ -216,12 +245,14 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
                 await page.getByRole("button", { name: "Continue" }).click()
                 await page.locator("#model option[value=halves]").waitFor({ state: "attached" })
                 await segment(page, "halves")
-                assert.include(await page.locator("#code").textContent(), `Config.Redacted("TOKEN")`)
+                await sees(async () =>
+                  assert.include(await page.locator("#code").textContent(), `Config.Redacted("TOKEN")`)
+                )
                 assert.notInclude(await page.content(), "open-sesame")
                 // Reloaded, the tab still has it; another has not.
                 await page.reload()
                 await page.locator("#model option[value=halves]").waitFor({ state: "attached" })
-                assert.isFalse(await dialog.isVisible())
+                await sees(async () => assert.isFalse(await dialog.isVisible()))
               }),
             (context) => Effect.promise(() => context.close())
           )
@@ -250,7 +281,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
                 await page.getByRole("button", { name: "Continue" }).click()
                 await page.locator("#model option[value=halves]").waitFor({ state: "attached" })
                 await segment(page, "halves")
-                assert.strictEqual(await page.locator(".alert").count(), 0)
+                await sees(async () => assert.strictEqual(await page.locator(".alert").count(), 0))
               }),
             (context) => Effect.promise(() => context.close())
           )

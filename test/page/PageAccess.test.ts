@@ -12,6 +12,7 @@ import {
   PageServer,
   phone,
   pointAt,
+  sees,
   segment,
   visit
 } from "./support.ts"
@@ -203,31 +204,35 @@ describe.skipIf(Needs.chromium === undefined)("everybody can use the page", () =
 
       await page.locator("#main").focus()
       await tabTo(page, "canvas")
-      assert.match((await status.textContent())!, /, at 448, 298$/)
+      await sees(async () => assert.match((await status.textContent())!, /, at 448, 298$/))
       await page.keyboard.press("ArrowRight")
-      assert.match((await status.textContent())!, /, at 466, 298$/)
+      await sees(async () => assert.match((await status.textContent())!, /, at 466, 298$/))
       await page.keyboard.press("Shift+ArrowUp")
-      assert.match((await status.textContent())!, /, at 466, 297$/)
+      await sees(async () => assert.match((await status.textContent())!, /, at 466, 297$/))
       await page.keyboard.press("Enter")
-      assert.match((await status.textContent())!, /^Only \w+ is shown$/)
+      await sees(async () => assert.match((await status.textContent())!, /^Only \w+ is shown$/))
       await page.keyboard.press("Escape")
-      assert.strictEqual(await status.textContent(), "All classes are shown")
+      await sees(async () => assert.strictEqual(await status.textContent(), "All classes are shown"))
 
       await tabTo(page, "opacity")
       await page.keyboard.press("ArrowRight")
-      assert.strictEqual(await page.locator("#opacity-value").textContent(), "65 %")
+      await sees(async () => assert.strictEqual(await page.locator("#opacity-value").textContent(), "65 %"))
       await tabTo(page, "compare")
       await page.keyboard.press("ArrowDown")
       await page.locator("#divider").waitFor()
       await page.locator("#canvas").focus()
       await tabTo(page, "divider")
       await page.keyboard.press("ArrowLeft")
-      assert.strictEqual(await page.locator("#divider").getAttribute("aria-valuenow"), "48")
+      await sees(async () =>
+        assert.strictEqual(await page.locator("#divider").getAttribute("aria-valuenow"), "48")
+      )
 
       await tabTo(page, "background")
       await page.keyboard.press("ArrowDown")
       await page.keyboard.press("Space")
-      assert.strictEqual(await status.textContent(), `Only ${await focused(page)} is shown`)
+      await sees(async () =>
+        assert.strictEqual(await status.textContent(), `Only ${await focused(page)} is shown`)
+      )
       // A table is one stop: a thousand regions are not in the way.
       assert.isAtMost((await tabTo(page, "CSV")).length, 8)
       const [download] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")])
@@ -265,7 +270,9 @@ describe.skipIf(Needs.chromium === undefined)("everybody can use the page", () =
         "button GeoJSON",
         "navigation Documents"
       ])
-      assert.strictEqual(await page.locator("#status").getAttribute("aria-live"), "polite")
+      await sees(async () =>
+        assert.strictEqual(await page.locator("#status").getAttribute("aria-live"), "polite")
+      )
     })
 
     for (const colorScheme of ["light", "dark"] as const) {
@@ -317,11 +324,15 @@ describe.skipIf(Needs.chromium === undefined)("everybody can use the page", () =
         await segment(page, "halves")
         const box = await boardOf(page)
         await page.touchscreen.tap(box.x + box.width * 0.25, box.y + box.height * 0.5)
-        assert.match((await page.locator("#pill").textContent())!, /^sky, 90 %/)
-        assert.match((await page.locator("#status").textContent())!, /^sky, 90 %, at \d+, \d+$/)
+        await sees(async () => assert.match((await page.locator("#pill").textContent())!, /^sky, 90 %/))
+        await sees(async () =>
+          assert.match((await page.locator("#status").textContent())!, /^sky, 90 %, at \d+, \d+$/)
+        )
         await page.getByRole("button", { name: "Show it alone" }).tap()
-        assert.strictEqual(await page.locator("#status").textContent(), "Only sky is shown")
-        assert.isBelow((await colorAt(page, 0.75, 0.5))[2]!, 64)
+        await sees(async () =>
+          assert.strictEqual(await page.locator("#status").textContent(), "Only sky is shown")
+        )
+        await sees(async () => assert.isBelow((await colorAt(page, 0.75, 0.5))[2]!, 64))
         await page.getByRole("combobox", { name: "Compare with" }).selectOption("picture")
         const session = await page.context().newCDPSession(page)
         const touch = (type: "touchStart" | "touchMove", x: number) =>
@@ -333,7 +344,9 @@ describe.skipIf(Needs.chromium === undefined)("everybody can use the page", () =
         await touch("touchMove", 0.4)
         await touch("touchMove", 0.2)
         await session.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] })
-        assert.strictEqual(await page.locator("#divider").getAttribute("aria-valuenow"), "20")
+        await sees(async () =>
+          assert.strictEqual(await page.locator("#divider").getAttribute("aria-valuenow"), "20")
+        )
       },
       phone
     )

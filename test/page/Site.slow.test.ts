@@ -14,7 +14,7 @@ import { comparing } from "./comparing.ts"
 import { looking } from "./looking.ts"
 import { goThrough, schemes, type Way } from "./rows.ts"
 import * as Sites from "./site.ts"
-import { desktop, kept, type OnPage, PageServer, visit } from "./support.ts"
+import { desktop, kept, type OnPage, PageServer, sees, visit } from "./support.ts"
 import { using } from "./using.ts"
 
 const ways: ReadonlyArray<Way & { readonly height: number }> = [
@@ -192,10 +192,13 @@ describe.skipIf(Needs.chromium === undefined)("the page without a server", () =>
             await kept(page)
             await page.reload()
             await page.locator("#model option[value=bundled]").waitFor({ state: "attached" })
-            await page.locator(".thumb").click()
             await page.locator("#details").waitFor()
-            assert.include(await page.locator("#code").textContent(), "SegFormerOnnx.layer()")
-            assert.strictEqual(await page.getByRole("link", { name: "API" }).count(), 0)
+            await sees(async () =>
+              assert.include(await page.locator("#code").textContent(), "SegFormerOnnx.layer()")
+            )
+            await sees(async () =>
+              assert.strictEqual(await page.getByRole("link", { name: "API" }).count(), 0)
+            )
           },
           desktop
         )

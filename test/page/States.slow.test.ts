@@ -7,7 +7,19 @@ import type { Page } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
 import { longName } from "./drawn.ts"
-import { desktop, ended, kept, PageServer, phone, png, pointAt, segment, settled, visit } from "./support.ts"
+import {
+  desktop,
+  ended,
+  kept,
+  PageServer,
+  phone,
+  png,
+  pointAt,
+  sees,
+  segment,
+  settled,
+  visit
+} from "./support.ts"
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
 
@@ -177,9 +189,9 @@ describe.skipIf(Needs.chromium === undefined)("in every state axe-core finds not
             await segment(page, "halves")
             const swatch = page.locator("#classes .swatch").first()
             const color = () => swatch.evaluate((one) => getComputedStyle(one).backgroundColor)
-            assert.include(["rgb(255, 0, 0)", "rgb(0, 0, 255)"], await color())
+            await sees(async () => assert.include(["rgb(255, 0, 0)", "rgb(0, 0, 255)"], await color()))
             await page.emulateMedia({ media: "print" })
-            assert.include(["rgb(255, 0, 0)", "rgb(0, 0, 255)"], await color())
+            await sees(async () => assert.include(["rgb(255, 0, 0)", "rgb(0, 0, 255)"], await color()))
             // All rows are on the paper: nothing scrolls there.
             const hidden = await page
               .locator("#details .scroll")
@@ -255,7 +267,7 @@ describe.skipIf(Needs.chromium === undefined)("in every state axe-core finds not
           const session = await page.context().newCDPSession(page)
           await session.send("Page.enable")
           await session.send("Page.setFontSizes", { fontSizes: { standard: 32 } })
-          assert.closeTo((await size()) / before, 2, 0.01)
+          await sees(async () => assert.closeTo((await size()) / before, 2, 0.01))
         })
       )
     )

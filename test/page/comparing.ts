@@ -1,7 +1,7 @@
 /** A result beside a mask of what is true, wherever the result comes from. */
 import { assert } from "@effect/vitest"
 import sharp from "sharp"
-import { boardOf, colorAt, landed, type OnPage, segment } from "./support.ts"
+import { boardOf, colorAt, landed, type OnPage, sees, segment } from "./support.ts"
 
 const mask = (value: (x: number, y: number) => number, width = 200, height = 100) =>
   sharp(
@@ -34,17 +34,19 @@ export const comparing = (onPage: OnPage): void => {
     )
     const worst = page.locator("#faults").getByRole("button")
     await worst.first().waitFor()
-    assert.deepStrictEqual(await worst.allInnerTexts(), ["1: 200 px at 20, 0"])
+    await sees(async () => assert.deepStrictEqual(await worst.allInnerTexts(), ["1: 200 px at 20, 0"]))
     await worst.first().click()
     await landed(page)
-    assert.isAbove((await boardOf(page)).width, 1000)
+    await sees(async () => assert.isAbove((await boardOf(page)).width, 1000))
     await page.getByLabel("as", { exact: true }).selectOption("difference")
     await page.locator("#zoom-fit").click()
     await page.locator("#divider").press("Home")
     await page.getByRole("slider", { name: "Overlay" }).fill("100")
-    const [red, green] = await colorAt(page, 30 / 200, 5 / 100)
-    assert.isAbove(red!, green! + 100)
-    assert.deepStrictEqual(await colorAt(page, 0.3, 0.5), [128, 128, 128])
+    await sees(async () => {
+      const [red, green] = await colorAt(page, 30 / 200, 5 / 100)
+      assert.isAbove(red!, green! + 100)
+    })
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.3, 0.5), [128, 128, 128]))
   })
 
   onPage("a mask of another picture says so, and takes nothing away", async (page) => {
@@ -59,8 +61,8 @@ export const comparing = (onPage: OnPage): void => {
       buffer: await mask(() => 1, 50, 50)
     })
     await page.locator(".alert p", { hasText: "it is the mask of another" }).waitFor()
-    assert.strictEqual(await page.locator("#compare").inputValue(), "")
-    assert.isTrue(await page.locator("#details").isVisible())
+    await sees(async () => assert.strictEqual(await page.locator("#compare").inputValue(), ""))
+    await sees(async () => assert.isTrue(await page.locator("#details").isVisible()))
   })
 
   onPage("takes a mask that is dropped on its place", async (page) => {

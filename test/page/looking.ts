@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 import { assert } from "@effect/vitest"
 import type { Page } from "playwright-core"
 import sharp from "sharp"
-import { boardOf, colorAt, grey, type OnPage, phone, segment } from "./support.ts"
+import { boardOf, colorAt, grey, kept, type OnPage, phone, png, sees, segment, settled } from "./support.ts"
 
 const statusOf = (page: Page) => page.locator("#status").textContent()
 
@@ -16,25 +16,24 @@ export const looking = (onPage: OnPage): void => {
       const at = { x: before.x + before.width * 0.6, y: before.y + before.height * 0.5 }
       await page.mouse.move(at.x, at.y)
       await page.mouse.wheel(0, -240)
+      await sees(async () => assert.isAbove((await boardOf(page)).width, before.width))
       const after = await boardOf(page)
-      assert.isAbove(after.width, before.width)
       // What is under the pointer stays there.
       assert.closeTo((at.x - after.x) / after.width, 0.6, 0.01)
       await page.mouse.down()
       await page.mouse.move(at.x + 30, at.y - 10, { steps: 4 })
       await page.mouse.up()
-      const dragged = await boardOf(page)
-      assert.closeTo(dragged.x, after.x + 30, 1)
+      await sees(async () => assert.closeTo((await boardOf(page)).x, after.x + 30, 1))
       // A drag picks nothing.
-      assert.notInclude(await statusOf(page), "Only")
+      await sees(async () => assert.notInclude(await statusOf(page), "Only"))
       await page.getByRole("button", { name: "Fit" }).click()
-      assert.closeTo((await boardOf(page)).width, before.width, 1)
+      await sees(async () => assert.closeTo((await boardOf(page)).width, before.width, 1))
       await page.mouse.dblclick(at.x, at.y)
-      assert.closeTo((await boardOf(page)).width, before.width * 2, 2)
+      await sees(async () => assert.closeTo((await boardOf(page)).width, before.width * 2, 2))
       await page.locator("#canvas").press("-")
-      assert.isBelow((await boardOf(page)).width, before.width * 2)
+      await sees(async () => assert.isBelow((await boardOf(page)).width, before.width * 2))
       await page.getByRole("button", { name: "Actual pixels" }).click()
-      assert.strictEqual(await page.locator("#zoom-value").textContent(), "320 %")
+      await sees(async () => assert.strictEqual(await page.locator("#zoom-value").textContent(), "320 %"))
     }
   )
 
@@ -65,12 +64,12 @@ export const looking = (onPage: OnPage): void => {
       await touch("touchStart", [x - 20, y], [x + 20, y])
       for (const far of [30, 40, 50, 60]) await touch("touchMove", [x - far, y], [x + far, y])
       await touch("touchEnd")
+      await sees(async () => assert.closeTo((await boardOf(page)).width / before.width, 3, 0.4))
       const after = await boardOf(page)
-      assert.closeTo(after.width / before.width, 3, 0.4)
       await touch("touchStart", [x, y])
       for (const far of [10, 20, 30]) await touch("touchMove", [x + far, y])
       await touch("touchEnd")
-      assert.closeTo((await boardOf(page)).x, after.x + 30, 2)
+      await sees(async () => assert.closeTo((await boardOf(page)).x, after.x + 30, 2))
     },
     phone
   )
@@ -81,7 +80,7 @@ export const looking = (onPage: OnPage): void => {
     const before = await boardOf(page)
     await page.getByRole("combobox", { name: "Model" }).selectOption("layers")
     await page.locator("#work-meta", { hasText: "layers" }).waitFor()
-    assert.closeTo((await boardOf(page)).width, before.width, 1)
+    await sees(async () => assert.closeTo((await boardOf(page)).width, before.width, 1))
   })
 
   onPage("passes a view on by the page's address", async (page) => {
@@ -91,15 +90,83 @@ export const looking = (onPage: OnPage): void => {
     const before = await boardOf(page)
     await page.waitForFunction(() => location.hash.includes("region=0"))
     const address = page.url()
+    const isThere = async () => {
+      await page.locator("#status", { hasText: "Only region 0" }).waitFor()
+      await sees(async () => {
+        const after = await boardOf(page)
+        assert.closeTo(after.width, before.width, 1)
+        assert.closeTo(after.x, before.x, 2)
+      })
+    }
+    await kept(page)
     await page.reload()
-    assert.strictEqual(page.url(), address)
+    await isThere()
+    await sees(async () => assert.strictEqual(page.url(), address))
+    // Somebody else has to bring the picture.
+    await page.evaluate(() => sessionStorage.clear())
+    await page.goto(new URL("?", address).href)
+    await page.goto(address)
     await page.locator("#model option[value=halves]").waitFor({ state: "attached" })
     await page.selectOption("#model", "halves")
     await page.setInputFiles("#file", { name: "grey.png", mimeType: "image/png", buffer: grey })
-    await page.locator("#status", { hasText: "Only region 0" }).waitFor()
-    const after = await boardOf(page)
-    assert.closeTo(after.width, before.width, 1)
-    assert.closeTo(after.x, before.x, 2)
+    await isThere()
+  })
+
+  onPage("goes back and forward by the pictures that were looked at", async (page) => {
+    const shows = (name: string) => page.getByRole("heading", { name }).waitFor()
+    await segment(page, "halves", "one.png")
+    for (let step = 0; step < 3; step++) await page.getByRole("button", { name: "Zoom in" }).click()
+    const before = await boardOf(page)
+    await page.waitForFunction(
+      (width) => Math.abs(Number(new URLSearchParams(location.hash).get("zoom")) * 200 - width) < 1,
+      before.width
+    )
+    // Pictures that are pasted have one name.
+    await page.setInputFiles("#file", png("two.png"))
+    await shows("two.png")
+    await page.setInputFiles("#file", png("one.png"))
+    await shows("one.png")
+    await page.waitForFunction(() => location.hash.includes("picture=one.png"))
+    await page.goBack()
+    await shows("two.png")
+    await page.goBack()
+    await shows("one.png")
+    await page.waitForFunction(
+      (width) => document.querySelector("#board")!.getBoundingClientRect().width === width,
+      before.width
+    )
+    await sees(async () =>
+      assert.strictEqual(await page.locator(".thumb").first().getAttribute("aria-current"), "true")
+    )
+    await page.goBack()
+    await page.getByRole("button", { name: "Choose an image" }).waitFor()
+    await sees(async () => assert.strictEqual(new URL(page.url()).hash, ""))
+    await page.goForward()
+    await shows("one.png")
+    await kept(page)
+    // Left, and come back to.
+    await page.goto(new URL("?", page.url()).href)
+    await page.goBack()
+    await shows("one.png")
+    await page.locator("#details").waitFor()
+    await sees(async () =>
+      assert.strictEqual(await page.locator(".thumb").first().getAttribute("aria-current"), "true")
+    )
+  })
+
+  onPage("goes to the start where the picture of an entry is gone", async (page) => {
+    await segment(page, "halves", "one.png")
+    await page.setInputFiles("#file", png("two.png"))
+    await page.getByRole("heading", { name: "two.png" }).waitFor()
+    await page.getByRole("button", { name: "Remove one.png" }).click()
+    await page.goBack()
+    await page.getByRole("button", { name: "Choose an image" }).waitFor()
+    await page.locator(".thumb").click()
+    await page.getByRole("heading", { name: "two.png" }).waitFor()
+    // What is no picture is no way away from one.
+    await page.evaluate(() => (location.hash = "#main"))
+    await settled(page)
+    assert.isTrue(await page.locator("#details").isVisible())
   })
 
   onPage("measures by a ruler", async (page) => {
@@ -110,11 +177,18 @@ export const looking = (onPage: OnPage): void => {
     await page.mouse.down()
     await page.mouse.move(box.x + box.width * 0.75, box.y + box.height * 0.5, { steps: 4 })
     await page.mouse.up()
-    assert.match((await page.locator("#measures-list").textContent())!, /^Ruler(?:99|100|101)(?:\.\d+)? px$/)
+    await sees(async () =>
+      assert.match(
+        (await page.locator("#measures-list").textContent())!,
+        /^Ruler(?:99|100|101)(?:\.\d+)? px$/
+      )
+    )
     await page.getByLabel("Pixels of a millimetre").fill("50")
-    assert.match((await page.locator("#measures-list").textContent())!, /= (?:2|1\.99\d*|2\.00\d*) mm$/)
+    await sees(async () =>
+      assert.match((await page.locator("#measures-list").textContent())!, /= (?:2|1\.99\d*|2\.00\d*) mm$/)
+    )
     await page.getByRole("button", { name: "Ruler" }).click()
-    assert.isFalse(await page.locator("#measures").isVisible())
+    await sees(async () => assert.isFalse(await page.locator("#measures").isVisible()))
   })
 
   onPage("hatches what is less sure than one wants, and counts it", async (page) => {
@@ -124,13 +198,15 @@ export const looking = (onPage: OnPage): void => {
     await page.getByRole("slider", { name: "Least confidence" }).fill("60")
     const unsure = page.locator("#classes .unsure")
     await unsure.waitFor()
-    assert.match((await unsure.textContent())!, /unsure50\.0 %/)
-    assert.match((await page.locator("#classes tr", { hasText: "road" }).textContent())!, /road0 %/)
-    assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [255, 0, 0])
-    assert.notDeepEqual(await colorAt(page, 0.75, 0.5), [0, 0, 255])
+    await sees(async () => assert.match((await unsure.textContent())!, /unsure50\.0 %/))
+    await sees(async () =>
+      assert.match((await page.locator("#classes tr", { hasText: "road" }).textContent())!, /road0 %/)
+    )
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [255, 0, 0]))
+    await sees(async () => assert.notDeepEqual(await colorAt(page, 0.75, 0.5), [0, 0, 255]))
     await page.getByRole("slider", { name: "Least confidence" }).fill("0")
-    assert.strictEqual(await unsure.count(), 0)
-    assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), [0, 0, 255])
+    await sees(async () => assert.strictEqual(await unsure.count(), 0))
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), [0, 0, 255]))
   })
 
   onPage(
@@ -140,10 +216,10 @@ export const looking = (onPage: OnPage): void => {
       await page.getByRole("slider", { name: "Overlay" }).fill("100")
       await page.getByRole("button", { name: "How sky is shown" }).click()
       await page.getByRole("group", { name: "How sky is shown" }).getByLabel("Colour").fill("#00ff00")
-      assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [0, 255, 0])
+      await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [0, 255, 0]))
       await page.getByRole("button", { name: "How road is shown" }).click()
       await page.getByRole("group", { name: "How road is shown" }).getByLabel("Shown").uncheck()
-      assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), [128, 128, 128])
+      await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), [128, 128, 128]))
       const saved = async (name: string) => {
         const [download] = await Promise.all([
           page.waitForEvent("download"),
@@ -168,7 +244,7 @@ export const looking = (onPage: OnPage): void => {
       await page.locator("#model option[value=halves]").waitFor({ state: "attached" })
       await segment(page, "halves", "other.png")
       await page.getByRole("slider", { name: "Overlay" }).fill("100")
-      assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [0, 255, 0])
+      await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [0, 255, 0]))
     }
   )
 }

@@ -4,7 +4,7 @@ import { assert } from "@effect/vitest"
 import type { Page } from "playwright-core"
 import sharp from "sharp"
 import { long } from "./drawn.ts"
-import { boardOf, colorAt, landed, png, redPixels, segment, settled, showsColor } from "./support.ts"
+import { boardOf, colorAt, landed, png, redPixels, sees, segment, settled, showsColor } from "./support.ts"
 
 const flat = (width: number, height: number, format: "png" | "tiff" = "png") =>
   sharp({ create: { width, height, channels: 3, background: "#808080" } })
@@ -54,19 +54,21 @@ const alert = async (page: Page, text: RegExp) => {
 
 /** Nothing but the picture scrolls sideways. */
 const fits = async (page: Page, { width }: Way) =>
-  assert.isAtMost(await page.evaluate(() => document.documentElement.scrollWidth), width)
+  await sees(async () =>
+    assert.isAtMost(await page.evaluate(() => document.documentElement.scrollWidth), width)
+  )
 
 /** By what each says, to be gone through in turn. What only a server does is left out where there is none. */
 const rows: Readonly<Record<string, (page: Page, way: Way) => Promise<void>>> = {
   "what is small can be seen, and is flown to": async (page, { ratio }) => {
     await segment(page, "specks", "board.png", board)
     await overlay(page, "0")
-    assert.isAtLeast(await redPixels(page), 2 * 30 * ratio)
+    await sees(async () => assert.isAtLeast(await redPixels(page), 2 * 30 * ratio))
     await page.getByRole("button", { name: "Region before" }).click()
     await landed(page)
     await overlay(page, "100")
     // Nine pixels of the picture, at eight of the screen each and more.
-    assert.isAtLeast(await redPixels(page), 9 * 8 * 8)
+    await sees(async () => assert.isAtLeast(await redPixels(page), 9 * 8 * 8))
     await page.keyboard.press("Escape")
     await page.getByRole("button", { name: "Fit" }).click()
   },
@@ -75,10 +77,12 @@ const rows: Readonly<Record<string, (page: Page, way: Way) => Promise<void>>> = 
     await page.locator("#measures-list dd").first().waitFor()
     await page.getByRole("button", { name: "Fit" }).click()
     await landed(page)
-    const [red, green] = await colorAt(page, 515 / 1200, 450 / 900)
-    assert.isAbove(red!, green! + 40)
-    const inner = await colorAt(page, 600 / 1200, 450 / 900)
-    assert.strictEqual(inner[0], inner[1])
+    await sees(async () => {
+      const [red, green] = await colorAt(page, 515 / 1200, 450 / 900)
+      assert.isAbove(red!, green! + 40)
+      const inner = await colorAt(page, 600 / 1200, 450 / 900)
+      assert.strictEqual(inner[0], inner[1])
+    })
     await page.keyboard.press("Escape")
   },
   "the last result stays after what failed, which says whose fault it is": async (page, { isServed }) => {
@@ -95,8 +99,8 @@ const rows: Readonly<Record<string, (page: Page, way: Way) => Promise<void>>> = 
       await alert(page, /It broke/)
       await page.unroute("**/v1/segment*")
     }
-    assert.strictEqual(await title(page), "grey.png")
-    assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), before)
+    await sees(async () => assert.strictEqual(await title(page), "grey.png"))
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), before))
   },
   "Cancel by Escape leaves what was there, and says so": async (page, { isServed }) => {
     if (!isServed) return
@@ -104,8 +108,8 @@ const rows: Readonly<Record<string, (page: Page, way: Way) => Promise<void>>> = 
     await page.setInputFiles("#file", png("slow.png"))
     await page.locator("#progress").waitFor()
     await page.keyboard.press("Escape")
-    assert.strictEqual(await page.locator("#status").textContent(), "Cancelled")
-    assert.strictEqual(await title(page), "grey.png")
+    await sees(async () => assert.strictEqual(await page.locator("#status").textContent(), "Cancelled"))
+    await sees(async () => assert.strictEqual(await title(page), "grey.png"))
     await page.unroute("**/v1/segment*")
   },
   "several are done in turn, with a strip and a table": async (page, way) => {
@@ -118,7 +122,7 @@ const rows: Readonly<Record<string, (page: Page, way: Way) => Promise<void>>> = 
     await page.locator(".thumb[data-state=failed][aria-label^='b.txt']").waitFor()
     await page.locator(".thumb[aria-label='c.png, done']").click()
     await page.getByRole("heading", { name: "c.png" }).waitFor()
-    assert.isAtLeast(await page.locator("#summary-table tbody tr").count(), 3)
+    await sees(async () => assert.isAtLeast(await page.locator("#summary-table tbody tr").count(), 3))
     await fits(page, way)
   },
   "long names leave measures in sight, whole on demand": async (page, way) => {
@@ -129,7 +133,7 @@ const rows: Readonly<Record<string, (page: Page, way: Way) => Promise<void>>> = 
         .locator("td.number")
         .evaluateAll((cells) => Math.max(...cells.map((cell) => cell.getBoundingClientRect().right)))
       assert.isAtMost(right, way.width, table)
-      assert.strictEqual(await row.locator(".name").getAttribute("title"), long)
+      await sees(async () => assert.strictEqual(await row.locator(".name").getAttribute("title"), long))
     }
     await fits(page, way)
   },
@@ -140,7 +144,7 @@ const rows: Readonly<Record<string, (page: Page, way: Way) => Promise<void>>> = 
     if (isTouch) {
       await page.touchscreen.tap(x + width / 4, y + height / 2)
       await page.locator("#reading-text", { hasText: "a class of a name" }).waitFor()
-      assert.isTrue(await page.locator("#all").isHidden())
+      await sees(async () => assert.isTrue(await page.locator("#all").isHidden()))
       await page.getByRole("button", { name: "Show it alone" }).click()
     } else {
       await page.mouse.move(x + width / 4, y + height / 2)
@@ -149,7 +153,7 @@ const rows: Readonly<Record<string, (page: Page, way: Way) => Promise<void>>> = 
       assert.isAtMost(pill.x + pill.width, page.viewportSize()!.width)
       await page.mouse.click(x + width / 4, y + height / 2)
     }
-    assert.match((await status.textContent())!, /^Only a class of a name/)
+    await sees(async () => assert.match((await status.textContent())!, /^Only a class of a name/))
     await page.getByRole("button", { name: "Show all" }).click()
   },
   "every corner of the picture can be read": async (page) => {
@@ -242,8 +246,8 @@ const rows: Readonly<Record<string, (page: Page, way: Way) => Promise<void>>> = 
   "what is 5,000 by 10 can be looked at": async (page, { ratio }) => {
     await segment(page, "halves", "thin.png", thin)
     await page.getByRole("button", { name: "Actual pixels" }).click()
-    assert.closeTo((await boardOf(page)).height * ratio, 10, 0.5)
-    assert.isAtLeast((await page.locator("#frame").boundingBox())!.height, 200)
+    await sees(async () => assert.closeTo((await boardOf(page)).height * ratio, 10, 0.5))
+    await sees(async () => assert.isAtLeast((await page.locator("#frame").boundingBox())!.height, 200))
   },
   "what is too large comes with an offer; PDF and SVG are called by their names": async (page) => {
     await page.setInputFiles("#file", png("large.png", large))

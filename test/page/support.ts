@@ -1,5 +1,5 @@
 /** A server with three models, and a browser that visits its page. */
-import { assert } from "@effect/vitest"
+import { assert, vi } from "@effect/vitest"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Context, Effect, Exit, Layer, References } from "effect"
 import { SegFormerServer, type SegFormerServerOptions } from "effect-segformer/server"
@@ -135,10 +135,15 @@ export const visit = (
     }
   })
 
-/** Opens an image with a model, and waits for the result. */
+/** Looks until what is asserted of the page holds: what it shows follows what it was asked. */
+export const sees = (look: () => Promise<void>): Promise<void> =>
+  vi.waitFor(look, { timeout: hangs / 2, interval: 20 })
+
+/** Opens an image with a model, and waits for the result: another one's may be there until then. */
 export const segment = async (page: Page, model: string, name = "grey.png", image: Buffer = grey) => {
   await page.selectOption("#model", model)
   await page.setInputFiles("#file", { name, mimeType: "image/png", buffer: image })
+  await sees(async () => assert.strictEqual(await page.locator("#work-title").textContent(), name))
   await page.locator("#details").waitFor()
   await page.locator("#work-meta", { hasText: model }).waitFor()
   await settled(page)
@@ -153,17 +158,22 @@ export const settled = (page: Page) =>
       })
   )
 
-/** The view has come to rest after a flight. */
+/** The view has come to rest after a flight, which moves it in every frame but its first ones. */
 export const landed = (page: Page) =>
-  page.waitForFunction(
-    () => {
-      const board = document.querySelector<HTMLElement>("#board")!
-      const before = board.dataset["before"]
-      board.dataset["before"] = board.style.cssText
-      return before === board.style.cssText
-    },
-    undefined,
-    { polling: 200 }
+  page.evaluate(
+    () =>
+      new Promise<void>((resolve) => {
+        const board = document.querySelector<HTMLElement>("#board")!
+        let before = ""
+        let frames = 0
+        const look = () => {
+          frames = before === board.style.cssText ? frames + 1 : 0
+          before = board.style.cssText
+          if (frames === 5) resolve()
+          else requestAnimationFrame(look)
+        }
+        requestAnimationFrame(look)
+      })
   )
 
 /** The colour of the picture at parts of its width and height, with everything on it, as red, green and blue. */
@@ -190,18 +200,8 @@ export const colorAt = async (page: Page, x: number, y: number): Promise<Readonl
 }
 
 /** Waits until the picture has this colour there: one that the server decodes comes when it is there, and the map may be there before. */
-export const showsColor = async (
-  page: Page,
-  x: number,
-  y: number,
-  color: ReadonlyArray<number>
-): Promise<void> => {
-  let found = await colorAt(page, x, y)
-  // Each look takes two frames.
-  for (let looks = 1000; looks > 0 && String(found) !== String(color); looks--)
-    found = await colorAt(page, x, y)
-  assert.deepStrictEqual(found, color)
-}
+export const showsColor = (page: Page, x: number, y: number, color: ReadonlyArray<number>): Promise<void> =>
+  sees(async () => assert.deepStrictEqual(await colorAt(page, x, y), color))
 
 /** How many pixels of the canvas that are more red than grey. */
 export const redPixels = async (page: Page): Promise<number> => {
@@ -241,28 +241,46 @@ export const ended = (page: Page) =>
     () => document.querySelector(".thumb[data-state=waiting], .thumb[data-state=working]") === null
   )
 
-/** The browser's own store has all pictures of the strip, with the results of those that are done: it is written beside the page's work. Some may have been taken away. */
+/** The browser's own store has all pictures of the strip, with what became of each: it is written beside the page's work. Some may have been taken away. */
 export const kept = (page: Page, taken = 0) =>
-  page.waitForFunction(
-    (taken) =>
-      new Promise<boolean>((resolve) => {
-        const request = indexedDB.open("segformer")
-        request.addEventListener("success", () => {
-          const db = request.result
-          const all = db.transaction("pictures").objectStore("pictures").getAll()
-          all.addEventListener("success", () => {
-            db.close()
-            const stored: ReadonlyArray<{ readonly results: ReadonlyMap<string, unknown> }> = all.result
-            const done = stored.filter(({ results }) => results.size > 0).length
-            resolve(
-              stored.length + taken === document.querySelectorAll(".thumb").length &&
-                done + taken >= document.querySelectorAll(".thumb[data-state=done]").length
-            )
+  // Not by `waitForFunction`: a promise is as good as `true` there.
+  sees(async () => {
+    const [stored, shown] = await page.evaluate(
+      () =>
+        new Promise<ReadonlyArray<{ all: number; done: number; failed: number }>>((resolve) => {
+          const thumbs = (state = "") => document.querySelectorAll(`.thumb${state}`).length
+          const shown = {
+            all: thumbs(),
+            done: thumbs("[data-state=done]"),
+            failed: thumbs("[data-state=failed]")
+          }
+          const tell = (stored: ReadonlyArray<{ problem?: string; results: ReadonlyMap<string, unknown> }>) =>
+            resolve([
+              {
+                all: stored.length,
+                done: stored.filter(({ results }) => results.size > 0).length,
+                failed: stored.filter(({ problem }) => problem !== undefined).length
+              },
+              shown
+            ])
+          const request = indexedDB.open("segformer")
+          // The page has not made it yet: it is the page's to make.
+          request.addEventListener("upgradeneeded", () => request.transaction?.abort())
+          request.addEventListener("error", () => tell([]))
+          request.addEventListener("success", () => {
+            const db = request.result
+            const all = db.transaction("pictures").objectStore("pictures").getAll()
+            all.addEventListener("success", () => {
+              db.close()
+              tell(all.result)
+            })
           })
         })
-      }),
-    taken
-  )
+    )
+    assert.strictEqual(stored!.all + taken, shown!.all)
+    assert.isAtLeast(stored!.done + taken, shown!.done)
+    assert.isAtLeast(stored!.failed, shown!.failed)
+  })
 
 /** A test of the page. */
 export type OnPage = (

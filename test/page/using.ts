@@ -2,7 +2,7 @@
 import { assert } from "@effect/vitest"
 import type { Page } from "playwright-core"
 import sharp from "sharp"
-import { boardOf, colorAt, expected, grey, type OnPage, phone, pointAt, segment } from "./support.ts"
+import { boardOf, colorAt, expected, grey, type OnPage, phone, pointAt, sees, segment } from "./support.ts"
 
 const statusOf = (page: Page) => page.locator("#status").textContent()
 
@@ -56,27 +56,29 @@ export const using = (onPage: OnPage): void => {
       dataTransfer.items.add(new File(["x"], "x.png"))
       document.body.dispatchEvent(new DragEvent("dragover", { bubbles: true, dataTransfer }))
     })
-    assert.isTrue(await page.getByText("Drop it to segment it").isVisible())
+    await sees(async () => assert.isTrue(await page.getByText("Drop it to segment it").isVisible()))
     await give(page, "drop", "dropped.png", grey)
     await page.getByRole("heading", { name: "dropped.png" }).waitFor()
-    assert.isFalse(await page.getByText("Drop it to segment it").isVisible())
+    await sees(async () => assert.isFalse(await page.getByText("Drop it to segment it").isVisible()))
     await page.locator("#details").waitFor()
   })
 
   onPage("that is pasted; what is no image is told apart", async (page) => {
     await give(page, "paste", "", undefined)
-    assert.match((await page.getByRole("alert").textContent())!, /There is no image in the clipboard/)
+    await sees(async () =>
+      assert.match((await page.getByRole("alert").textContent())!, /There is no image in the clipboard/)
+    )
     await give(page, "paste", "pasted.png", grey)
     await page.getByRole("heading", { name: "pasted.png" }).waitFor()
     await page.locator("#details").waitFor()
-    assert.isFalse(await page.getByRole("alert").isVisible())
+    await sees(async () => assert.isFalse(await page.getByRole("alert").isVisible()))
   })
 
   onPage("with any name, which stays text", async (page) => {
     const name = `<img src=x onerror="document.title='broken'">.png`
     await segment(page, "halves", name)
-    assert.strictEqual(await page.locator("#work-title").textContent(), name)
-    assert.strictEqual(await page.locator("#work img").count(), 0)
+    await sees(async () => assert.strictEqual(await page.locator("#work-title").textContent(), name))
+    await sees(async () => assert.strictEqual(await page.locator("#work img").count(), 0))
   })
 
   onPage("one after the other, and frees the one before", async (page) => {
@@ -96,33 +98,40 @@ export const using = (onPage: OnPage): void => {
       }
     })
     for (const name of ["one.png", "two.png", "three.png"]) await segment(page, "halves", name)
-    const { closed, opened } = await page.evaluate(() => ({ ...document.body.dataset }))
-    assert.isAtLeast(Number(opened), 3)
-    assert.strictEqual(Number(opened) - Number(closed), 1)
+    // Small ones of the strip are made beside.
+    await sees(async () => {
+      const { closed, opened } = await page.evaluate(() => ({ ...document.body.dataset }))
+      assert.isAtLeast(Number(opened), 3)
+      assert.strictEqual(Number(opened) - Number(closed), 1)
+    })
   })
 
   onPage("class and confidence under the pointer", async (page) => {
     await segment(page, "halves")
     await pointAt(page, 0.25, 0.5)
-    assert.match((await page.locator("#pill").textContent())!, /^sky, 90 %\s*(49|50), 50$/)
+    await sees(async () =>
+      assert.match((await page.locator("#pill").textContent())!, /^sky, 90 %\s*(49|50), 50$/)
+    )
     await pointAt(page, 0.75, 0.5)
-    assert.match((await page.locator("#pill").textContent())!, /^road, 50 %/)
+    await sees(async () => assert.match((await page.locator("#pill").textContent())!, /^road, 50 %/))
     await page.mouse.move(2, 2)
-    assert.isFalse(await page.locator("#pill").isVisible())
+    await sees(async () => assert.isFalse(await page.locator("#pill").isVisible()))
   })
 
   onPage("the overlay as strongly as one wants", async (page) => {
     await segment(page, "halves")
     const slider = page.getByRole("slider", { name: "Overlay" })
     await slider.fill("0")
-    assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [128, 128, 128])
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [128, 128, 128]))
     await slider.fill("100")
-    assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [255, 0, 0])
-    assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), [0, 0, 255])
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [255, 0, 0]))
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), [0, 0, 255]))
     await slider.fill("50")
-    const [red, , blue] = await colorAt(page, 0.25, 0.5)
-    assert.closeTo(red!, 192, 2)
-    assert.closeTo(blue!, 64, 2)
+    await sees(async () => {
+      const [red, , blue] = await colorAt(page, 0.25, 0.5)
+      assert.closeTo(red!, 192, 2)
+      assert.closeTo(blue!, 64, 2)
+    })
   })
 
   onPage("one class alone, picked in the table or in the picture, until Escape", async (page) => {
@@ -131,20 +140,22 @@ export const using = (onPage: OnPage): void => {
     const sky = page.locator("#classes").getByRole("button", { name: "sky", exact: true })
     await sky.click()
     await page.mouse.move(2, 2)
-    assert.strictEqual(await sky.getAttribute("aria-pressed"), "true")
-    assert.strictEqual(await statusOf(page), "Only sky is shown")
-    const dimmed = await colorAt(page, 0.75, 0.5)
-    assert.deepStrictEqual([dimmed[0], dimmed[1]], [dimmed[1], dimmed[2]])
-    assert.isBelow(dimmed[0]!, 64)
+    await sees(async () => assert.strictEqual(await sky.getAttribute("aria-pressed"), "true"))
+    await sees(async () => assert.strictEqual(await statusOf(page), "Only sky is shown"))
+    await sees(async () => {
+      const dimmed = await colorAt(page, 0.75, 0.5)
+      assert.deepStrictEqual([dimmed[0], dimmed[1]], [dimmed[1], dimmed[2]])
+      assert.isBelow(dimmed[0]!, 64)
+    })
     await page.keyboard.press("Escape")
-    assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), before)
-    assert.strictEqual(await sky.getAttribute("aria-pressed"), "false")
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), before))
+    await sees(async () => assert.strictEqual(await sky.getAttribute("aria-pressed"), "false"))
     await pointAt(page, 0.75, 0.5)
     await page.mouse.down()
     await page.mouse.up()
-    assert.strictEqual(await statusOf(page), "Only road is shown")
+    await sees(async () => assert.strictEqual(await statusOf(page), "Only road is shown"))
     await page.getByRole("button", { name: "Show all" }).click()
-    assert.strictEqual(await statusOf(page), "All classes are shown")
+    await sees(async () => assert.strictEqual(await statusOf(page), "All classes are shown"))
   })
 
   onPage("a region while its row is pointed at", async (page) => {
@@ -152,16 +163,15 @@ export const using = (onPage: OnPage): void => {
     const before = await colorAt(page, 0.25, 0.5)
     await page.mouse.move(2, 2)
     await page.locator("#regions").getByRole("button", { name: /^road/ }).hover()
-    const during = await colorAt(page, 0.25, 0.5)
-    assert.isBelow(during[0]!, before[0]!)
+    await sees(async () => assert.isBelow((await colorAt(page, 0.25, 0.5))[0]!, before[0]!))
     await page.mouse.move(2, 2)
-    assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), before)
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), before))
   })
 
   onPage("a picture turned as its file says", async (page) => {
     const turned = await sharp(grey).withMetadata({ orientation: 6 }).jpeg().toBuffer()
     await segment(page, "halves", "turned.jpg", turned)
-    assert.include(await page.locator("#work-meta").textContent(), "100 × 200")
+    await sees(async () => assert.include(await page.locator("#work-meta").textContent(), "100 × 200"))
   })
 
   onPage("two models, side by side at a divider that is dragged or moved by keys", async (page) => {
@@ -171,38 +181,42 @@ export const using = (onPage: OnPage): void => {
     const divider = page.getByRole("slider", { name: "Divider between halves and layers" })
     await divider.waitFor()
     // Sky above and road below on the right, where `halves` has road.
-    assert.deepStrictEqual(await colorAt(page, 0.75, 0.25), [255, 0, 0])
-    assert.deepStrictEqual(await colorAt(page, 0.25, 0.75), [255, 0, 0])
-    assert.match((await page.locator("#agreement").textContent())!, /agree on 50\.0 %/)
-    assert.deepStrictEqual(await page.locator("#classes thead th").allInnerTexts(), [
-      "Class",
-      "halves",
-      "layers",
-      "How it is shown"
-    ])
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.75, 0.25), [255, 0, 0]))
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.25, 0.75), [255, 0, 0]))
+    await sees(async () =>
+      assert.match((await page.locator("#agreement").textContent())!, /agree on 50\.0 %/)
+    )
+    await sees(async () =>
+      assert.deepStrictEqual(await page.locator("#classes thead th").allInnerTexts(), [
+        "Class",
+        "halves",
+        "layers",
+        "How it is shown"
+      ])
+    )
     await divider.press("End")
-    assert.deepStrictEqual(await colorAt(page, 0.75, 0.25), [0, 0, 255])
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.75, 0.25), [0, 0, 255]))
     await divider.press("Home")
-    assert.deepStrictEqual(await colorAt(page, 0.25, 0.75), [0, 0, 255])
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.25, 0.75), [0, 0, 255]))
     await divider.press("PageUp")
-    assert.strictEqual(await divider.getAttribute("aria-valuenow"), "10")
+    await sees(async () => assert.strictEqual(await divider.getAttribute("aria-valuenow"), "10"))
     const box = await boardOf(page)
     await page.mouse.move(box.x + box.width * 0.1, box.y + 30)
     await page.mouse.down()
     await page.mouse.move(box.x + box.width * 0.8, box.y + 30, { steps: 5 })
     await page.mouse.up()
-    assert.strictEqual(await divider.getAttribute("aria-valuenow"), "80")
+    await sees(async () => assert.strictEqual(await divider.getAttribute("aria-valuenow"), "80"))
     await compare(page).selectOption("")
-    assert.isFalse(await divider.isVisible())
-    assert.deepStrictEqual(await colorAt(page, 0.75, 0.25), [0, 0, 255])
+    await sees(async () => assert.isFalse(await divider.isVisible()))
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.75, 0.25), [0, 0, 255]))
   })
 
   onPage("a model with the picture alone", async (page) => {
     await segment(page, "halves")
     await compare(page).selectOption("picture")
-    assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), [128, 128, 128])
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), [128, 128, 128]))
     await pointAt(page, 0.75, 0.4)
-    assert.isFalse(await page.locator("#pill").isVisible())
+    await sees(async () => assert.isFalse(await page.locator("#pill").isVisible()))
   })
 
   onPage("another model when one is picked, with the same image", async (page) => {
@@ -210,7 +224,7 @@ export const using = (onPage: OnPage): void => {
     await page.getByRole("combobox", { name: "Model" }).selectOption("layers")
     await page.locator("#work-meta", { hasText: "layers" }).waitFor()
     await pointAt(page, 0.75, 0.25)
-    assert.match((await page.locator("#pill").textContent())!, /^sky/)
+    await sees(async () => assert.match((await page.locator("#pill").textContent())!, /^sky/))
   })
 
   onPage(
@@ -222,11 +236,15 @@ export const using = (onPage: OnPage): void => {
         buffer: Buffer.from("to do")
       })
       await page.locator(".alert p", { hasText: "notes.txt is not an image" }).waitFor()
-      assert.match((await page.locator(".alert p").textContent())!, /\.$/)
-      assert.isFalse(await page.getByRole("button", { name: "Try again" }).isVisible())
+      await sees(async () => assert.match((await page.locator(".alert p").textContent())!, /\.$/))
+      await sees(async () =>
+        assert.isFalse(await page.getByRole("button", { name: "Try again" }).isVisible())
+      )
       await page.getByRole("button", { name: "Dismiss" }).click()
-      assert.isFalse(await page.getByRole("alert").isVisible())
-      assert.isTrue(await page.getByRole("button", { name: "Choose an image" }).isVisible())
+      await sees(async () => assert.isFalse(await page.getByRole("alert").isVisible()))
+      await sees(async () =>
+        assert.isTrue(await page.getByRole("button", { name: "Choose an image" }).isVisible())
+      )
     },
     { expected }
   )

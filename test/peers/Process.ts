@@ -38,7 +38,7 @@ export interface ProcessOptions {
 export const start = (options: ProcessOptions): Effect.Effect<Started, Error, Scope.Scope> =>
   Effect.gen(function* () {
     for (let tries = 1; ; tries++) {
-      const port = yield* TestServer.closedPort
+      const port = yield* TestServer.freePort
       const started = yield* spawned(options, port)
       const failure = yield* Effect.promise(() => answered(options, started))
       if (failure === undefined) return started

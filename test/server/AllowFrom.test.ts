@@ -73,6 +73,10 @@ describe("a server that is open to a network", () => {
         }
         // The word of somebody who is no proxy is not taken.
         assert.strictEqual((yield* ask(url + path, from("172.17.0.5, 192.0.2.7"))).status, 403)
+        // Nor is that of a caller who writes so much that what the proxy adds is the last of it.
+        const many = Array.from({ length: 1200 }, (_, n) => [`a${n}`, ""] as const)
+        const last = { headers: Object.fromEntries([...many, ["x-forwarded-for", "192.0.2.7"]]) }
+        if (!isWeb) assert.strictEqual((yield* ask(url + path, last)).status, 403)
         // Whom the proxy hides is nobody, however the proxy's own address would come in.
         for (const headers of [
           { "x-forwarded-for": "unknown" },

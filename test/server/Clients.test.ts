@@ -45,6 +45,22 @@ const http = (
       })
   )
 
+describe("clients that offer HTTP/2 with a request (curl --http2, Java)", () => {
+  it.live("have it answered as it is, with its body", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const offer = {
+        connection: "Upgrade, HTTP2-Settings",
+        upgrade: "h2c",
+        "http2-settings": "AAMAAABkAAQAAP__"
+      }
+      const { json, status } = yield* http("POST", `${url}/v1/segment`, Fixtures.image, offer)
+      assert.strictEqual(status, 200)
+      assert.strictEqual(json.width, Fixtures.labelMap.width)
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("replicate (npm)", () => {
   const client = (url: string) => new Replicate({ auth: "any", baseUrl: `${url}/v1`, useFileOutput: false })
 

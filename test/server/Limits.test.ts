@@ -5,9 +5,10 @@ import { Effect, Fiber, Layer, Logger, type Scope, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { type Dialect, InspectionDialect, SegFormerServer } from "effect-segformer/server"
 import { SharpCodec } from "effect-segformer/sharp"
-import { SegFormerTest } from "effect-segformer/testing"
+import { Fixtures, SegFormerTest } from "effect-segformer/testing"
+import sharp from "sharp"
 import { eventually } from "../support/Eventually.ts"
-import { ask, fixture, gate, serve, upload, isWeb } from "./support.ts"
+import { ask, fixture, gate, isWeb, type Predict, serve, upload } from "./support.ts"
 
 /** A connection that sends what it is told, and collects what comes until the other side closes. */
 const raw = (
@@ -30,6 +31,17 @@ const raw = (
     }),
     ({ socket }) => Effect.sync(() => socket.destroy())
   )
+
+/** No answer to it fits into what systems keep of a connection. */
+const large = { create: { width: 4000, height: 4000, channels: 3, background: "#808080" } } as const
+
+/** Nothing is seen on an image of any size. */
+const blank: Predict = ({ image: { height, width } }) =>
+  Effect.sync(() => ({
+    _tag: "Labels",
+    classes: [{ id: 0, name: "nothing" }],
+    labelMap: { width, height, data: new Uint8Array(width * height) }
+  }))
 
 const head = (length: number) =>
   `POST /upload HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=x\r\ncontent-length: ${length}\r\n\r\n`
@@ -133,6 +145,46 @@ describe("too slow", () => {
       yield* eventually(slow.closed)
       clearInterval(drip)
       assert.match(slow.received(), /^(HTTP\/1\.1 408 |$)/)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live.each(
+    isWeb
+      ? []
+      : ([
+          ["places", { queue: 1 }],
+          ["connections", { maxConnections: 2 }]
+        ] as const)
+  )("an answer that is not taken makes room where there are no more %s", ([, limits]) =>
+    Effect.gen(function* () {
+      const { port, url } = yield* serve(blank, {
+        concurrency: 1,
+        bodyGrace: "100 millis",
+        minBodyRate: 0,
+        writeTimeout: "10 minutes",
+        ...limits
+      })
+      const image = yield* Effect.promise(() => sharp(large).png().toBuffer())
+      const readers = yield* Effect.all([raw(port), raw(port)])
+      for (const { socket } of readers) {
+        socket.once("data", () => socket.pause())
+        socket.write(
+          `POST /v1/segment HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\naccept: application/octet-stream\r\ncontent-length: ${image.length}\r\n\r\n`
+        )
+        socket.write(image)
+      }
+      yield* eventually(() => readers.every(({ received }) => received() !== ""))
+      const others = Effect.promise(() =>
+        fetch(`${url}/v1/segment`, { method: "POST", body: Buffer.from(Fixtures.image) }).then(
+          async (response) => (await response.arrayBuffer()).byteLength > 0 && response.status === 200,
+          () => false
+        )
+      )
+      while (!(yield* others)) yield* Effect.sleep("20 millis")
+      for (const { socket } of readers) socket.resume()
+      yield* eventually(() => readers.every(({ closed }) => closed()))
+      const whole = readers.filter(({ received }) => received().length > 16_000_000)
+      assert.strictEqual(whole.length, 1)
     }).pipe(Effect.scoped)
   )
 

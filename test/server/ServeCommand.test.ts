@@ -56,7 +56,11 @@ describe("segformer serve", () => {
     Effect.gen(function* () {
       const path = join(yield* folder({ "tokens.txt": `# people\nfirst-token\n\n${secret}\n` }), "tokens.txt")
       const { running, url } = yield* serving(["--token-file", path], {
-        env: { SEGFORMER_SERVE_TOKENS: "third-token, fourth-token", SEGFORMER_SERVE_HOST: "0.0.0.0" }
+        env: {
+          SEGFORMER_SERVE_TOKENS: "third-token, fourth-token",
+          SEGFORMER_SERVE_HOST: "0.0.0.0",
+          SEGFORMER_SERVE_MAX_PIXELS: "1535"
+        }
       })
       const local = url.replace("0.0.0.0", "127.0.0.1")
       for (const token of ["first-token", secret, "third-token", "fourth-token"]) {
@@ -67,6 +71,9 @@ describe("segformer serve", () => {
         const { status } = yield* ask(`${local}/v1/models`, { headers: { authorization: `Bearer ${token}` } })
         assert.strictEqual(status, 401, token)
       }
+      const large = yield* ask(`${local}/v1/segment`, image({ authorization: `Bearer ${secret}` }))
+      assert.strictEqual(large.status, 413)
+      assert.include(large.body.toString(), "1536 pixels, and this service takes at most 1535")
       for (const token of [secret, "third-token"]) assert.notInclude(running.stderr(), token)
     }).pipe(Effect.scoped)
   )

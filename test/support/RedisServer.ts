@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { eventually } from "./Eventually.ts"
 import { folder } from "./Folder.ts"
-import { closedPort } from "./TestServer.ts"
+import { freePort } from "./TestServer.ts"
 
 export interface RedisServer {
   /** The socket to connect to. */
@@ -35,7 +35,7 @@ const isUp = (path: string): Promise<boolean> =>
 export const make: Effect.Effect<RedisServer, never, Scope.Scope> = Effect.gen(function* () {
   const dir = yield* folder()
   const path = join(dir, "redis.sock")
-  const port = yield* closedPort
+  const port = yield* freePort
   let child: ReturnType<typeof spawn> | undefined
   const stop = Effect.promise(async () => {
     const ended = child

@@ -3,7 +3,7 @@
  * descriptions and share no code with the clients.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import { createServer as createTcpServer, type Server, type Socket } from "node:net"
+import { connect, createServer as createTcpServer, type Server, type Socket } from "node:net"
 import { Effect, type Scope } from "effect"
 
 export interface SeenRequest {
@@ -97,13 +97,38 @@ export const listening = (server: Server): Effect.Effect<Listening, never, Scope
   )
 }
 
-/** A port on which nobody listens: one that was free a moment ago. */
-export const closedPort: Effect.Effect<number> = Effect.scoped(
-  Effect.map(
-    tcp(() => {}),
-    (server) => server.port
-  )
-)
+/** Below those that systems give out by themselves, to whoever asks for any: none of the many others takes it meanwhile. */
+const aside = (): number => 20_000 + Math.floor(Math.random() * 10_000)
+
+/** A port for another program to listen on, which is free now. */
+export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
+  const attempt = () => {
+    const port = aside()
+    const server = createTcpServer()
+    server.once("error", attempt)
+    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(port))))
+  }
+  attempt()
+})
+
+/** A port on which nobody listens, for as long as this process lives: a connection to elsewhere has it. */
+export const closedPort: Effect.Effect<number> = Effect.callback((resume) => {
+  const server = createTcpServer((socket) => socket.unref())
+  const attempt = (port: number) => {
+    const localPort = aside()
+    const socket = connect({ host: "127.0.0.1", port, localAddress: "127.0.0.1", localPort })
+    socket.once("error", () => attempt(port))
+    socket.once("connect", () => {
+      socket.removeAllListeners("error").unref()
+      server.close()
+      resume(Effect.succeed(localPort))
+    })
+  }
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    attempt(typeof address === "object" && address !== null ? address.port : 0)
+  })
+})
 
 export const sendJson = (
   response: ServerResponse,

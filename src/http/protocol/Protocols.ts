@@ -99,17 +99,14 @@ const masks = [
   "ignoreIndex"
 ] as const
 const answers = [...masks, "pictures", "milliseconds"] as const
+type MaskSettings = Pick<Settings, (typeof masks)[number]>
 
-const maskOptions = (given: Pick<Settings, (typeof masks)[number]>): MaskOptions => {
+const maskOptions = (given: MaskSettings): MaskOptions => {
   const { binary, byColor, classes, ignoreIndex, palette, pointsOf, transposed, unknownColor } = given
   return omitUndefined({ classes, palette, byColor, unknownColor, transposed, pointsOf, binary, ignoreIndex })
 }
 
-const maskPlace = ({
-  channels,
-  mask,
-  maskAs
-}: Pick<Settings, (typeof masks)[number]>): MaskAnswerOptions["mask"] =>
+const maskPlace = ({ channels, mask, maskAs }: MaskSettings): MaskAnswerOptions["mask"] =>
   mask === undefined && maskAs === undefined && channels === undefined
     ? undefined
     : omitUndefined({ at: mask, as: maskAs, channels })
@@ -123,17 +120,8 @@ const answerOptions = (given: Pick<Settings, (typeof answers)[number]>): MaskAns
   })
 
 /** The fields of a form are texts. */
-const texts = (
-  fields: Readonly<Record<string, unknown>> | undefined
-): Readonly<Record<string, string>> | undefined =>
-  fields === undefined
-    ? undefined
-    : Object.fromEntries(
-        Object.entries(fields).map(([name, value]) => [
-          name,
-          typeof value === "string" ? value : (JSON.stringify(value) ?? "")
-        ])
-      )
+const texts = (fields: Settings["fields"]): Readonly<Record<string, string>> | undefined =>
+  fields && Record.map(fields, (value) => (typeof value === "string" ? value : (JSON.stringify(value) ?? "")))
 
 /** What a service calls its routes is printed: JSON escapes the controls of ASCII, and terminals know more. */
 const inOneLine = (json: string): string =>

@@ -6,13 +6,11 @@ import type { Health } from "../../Transport.ts"
 
 /** What says "nothing" where an error would stand, or that all is well: Python writes `None` as a text. */
 const noError =
-  /^(?!.*(?:\b(?:no|not|without)\b.*success|[未不没]成功))(?:none|null|nil|undefined|(?:no|0)(?:[ _-]?errors?)?|errors?[:=] ?(?:0|no|none)|n\/?a|-+|o\.?k(?:ay)?|(?:.*[ _-])?(?:success(?:ful(?:ly)?)?|succeeded|completed?|done|finished)|false|.*成功)?[.!]?$/i
+  /^(?!.*(?:\b(?:no|not|without)\b.*success|[未不没]成功))(?:none|null|nil|undefined|(?:no|0+)(?:[ _-]?errors?)?|errors?[:=] ?(?:0|no|none)|n\/?a|-+|o\.?k(?:ay)?|(?:.*[ _-])?(?:success(?:ful(?:ly)?)?|succeeded|completed?|done|finished)|false|.*成功)?[.!]?$/i
 
 /** Codes of success: nothing, the whole of 2xx, and those that Chinese services have for it. `00000` is one as well. */
 const isSuccessCode = (code: number): boolean =>
   code === 0 || (code >= 200 && code < 300) || code === 10_000 || code === 20_000
-
-const isNumeral = (said: string): boolean => /^\s*-?\d+\s*$/.test(said)
 
 /** A no, also as a number or a text. */
 const isNo = (said: unknown): boolean =>
@@ -39,54 +37,75 @@ const failedState =
 const isFailedState = (said: string): boolean =>
   failedState.test(said.trim().replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_"))
 
-/** Words of a message for what went wrong, but for those that say that nothing did or that nothing was found, and for success. */
-const blame =
-  /(?<!\b(?:no|non|without|zero|0)[ _-]?)(?:errors?|fail(?:s|ed|ures?)?|exceptions?)(?![a-z]|-free|[ _-]?over|.{0,40}[:=] ?(?:0|no|none)$)|timed?[ _-]?out|\bno(?![ _-](?:error|fail|exception|issue|object|\w*(?<!s)s\b))\b|n['’]t\b|\b(?:not|cannot|too|false|bad|wrong|corrupt\w*|un(?:able|success|support|expect|auth)\w*|in(?:valid|complete|sufficient)\w*|without success|out of|cancell?ed|abort\w*|crash\w*|killed|died|reject\w*|denied|refused|exceed\w*)\b|(?<![无未没]有?(?:发现|检测到)?)(?:失败|错误|异常)|无法|超时|[未不没](?!有?(?:发现|检测|失败|错误|异常))/i
-const praise =
-  /\b(?:ok(?:ay)?|success(?:ful(?:ly)?)?|succeeded|complet(?:ed|e[.!]?$)|done|finished)\b|成功|完成|完毕/i
+/** That nothing was found, which is no failure. */
+const nothingFound =
+  /\b(?:objects?|instances?|things?|targets?|defects?|masks?|segments?|regions?|classes|anything)\b[ \w]{0,12}\bnot\b[ \w]{0,6}\b(?:found|detected|present)\b|\bno[ _-](?:object|\w*(?<!s)s\b)/gi
 
-const isBlame = (said: unknown): boolean => typeof said === "string" && blame.test(said)
-const isPraise = (said: unknown): boolean => typeof said === "string" && praise.test(said) && !isBlame(said)
+/** Words of a message for what went wrong, but for those that say that nothing did, and for success. */
+const blame =
+  /(?<!\b(?:no|non|without|zero|0)[ _-]?)(?:errors?|fail(?:s|ed|ures?)?|exceptions?)(?![a-z]|-free|[ _-]?over|.{0,40}[:=] ?(?:0|no|none)$)|timed?[ _-]?out|\bno(?![ _-](?:error|fail|exception|issue))\b|n['’]t\b|\b(?:not|cannot|too|false|bad|wrong|corrupt\w*|un(?:able|success|support|expect|auth)\w*|in(?:valid|complete|sufficient)\w*|without success|out of|cancell?ed|abort\w*|crash\w*|killed|died|reject\w*|denied|refused|exceed\w*)\b|(?<![无未没]有?(?:发现|检测到)?)(?:失败|错误|异常)|无法|超时|[未不没](?!有?(?:发现|检测|失败|错误|异常))/i
+/** Success, which also clears a code of HTTP's, and an end, which may be that of anything. */
+const success = /\b(?:ok(?:ay)?|success(?:ful(?:ly)?)?|succeeded)\b|(?:no|without) errors?\b|成功/i
+const end = /\b(?:complet(?:ed|e[.!]?$)|done|finished)\b|完成|完毕/i
+
+/** What the messages among fields say of the work: that it failed, went well, or ended. */
+const tonesOf = (fields: ReadonlyArray<readonly [name: string, said: unknown]>) =>
+  new Set(
+    fields.map(([name, said]) => {
+      if (typeof said !== "string" || !(messages.test(name) || errorMessages.test(name))) return undefined
+      const text = said.replace(nothingFound, "")
+      return blame.test(text) ? "blame" : success.test(text) ? "success" : end.test(text) && "end"
+    })
+  )
 
 /** Whether what stands where an error would is one. Within one, a yes may be to anything, as `retryable`. */
 const isError = (error: unknown, depth = 0, name = "error"): boolean => {
   // As a message, a no is one.
-  if (typeof error === "string")
-    return depth > 0 && /^no$/i.test(error) ? true : !noError.test(error.trim()) && !/^\s*0+\s*$/.test(error)
+  if (typeof error === "string") return (depth > 0 && /^no$/i.test(error)) || !noError.test(error.trim())
   if (typeof error !== "object" || error === null || depth > 4)
     return error === true && (errors.test(name) || failures.test(name))
   const fields = Object.entries(error)
   const code = fields.find(([name, said]) => /^code$/i.test(name) && said !== null)?.[1]
-  if (code !== undefined && isRecord(error)) {
-    if (!isCode(code)) return false
-    if (typeof code === "number") return !fields.some(([key, said]) => messages.test(key) && isPraise(said))
-  }
-  return fields.some(([key, each]) => isError(each, depth + 1, key))
+  return code === undefined
+    ? fields.some(([key, each]) => isError(each, depth + 1, key))
+    : isBadOutcome(code, tonesOf(fields), true, depth + 1)
 }
 
-const isCode = (said: unknown): boolean => {
-  if (typeof said === "number") return !isSuccessCode(said)
-  return typeof said === "string" && isNumeral(said) ? !isSuccessCode(Number(said)) : isError(said)
-}
-
-/** Whether a field for the outcome says that it is bad. Only HTTP's codes and those below 0 do so without a message. */
-const isBadOutcome = (said: unknown, isBlamed: boolean, isPraised: boolean): boolean => {
-  if (typeof said === "string" && !isNumeral(said)) return isFailedState(said)
-  const code = typeof said === "number" || typeof said === "string" ? Number(said) : 0
-  if (!Number.isInteger(code) || isSuccessCode(code) || isPraised) return false
-  return code < 0 || (code >= 400 && code < 600) || isBlamed
+/**
+ * Whether a field for the outcome says that it is bad: a word, or a number below 0, of HTTP's, in a field for errors, or beside a message that
+ * blames. A message of success clears any number, and one of an end those that are not HTTP's.
+ */
+const isBadOutcome = (
+  said: unknown,
+  tones: ReadonlySet<unknown>,
+  isOfErrors: boolean,
+  depth = 0
+): boolean => {
+  const code = typeof said === "string" && /^\s*-?\d+\s*$/.test(said) ? Number(said) : said
+  if (typeof code !== "number")
+    return isOfErrors ? isError(code, depth) : typeof code === "string" && isFailedState(code)
+  const isHttp = code >= 400 && code < 600
+  const isCleared = tones.has("success") || (tones.has("end") && !isHttp)
+  return (
+    Number.isInteger(code) &&
+    !isSuccessCode(code) &&
+    !isCleared &&
+    (isOfErrors || isHttp || code < 0 || tones.has("blame"))
+  )
 }
 
 /**
  * Whether an object says of its own work that it failed, whatever stands beside that: a mask there is what was left of it.
  * A number alone may count something, and says nothing.
  */
-export const saysFailed = (value: unknown): boolean => {
-  const fields = isRecord(value) ? Object.entries(value) : []
+export const saysFailed = (value: unknown, depth = 0): boolean => {
+  const fields = isRecord(value) && depth < 5 ? Object.entries(value) : []
+  const tones = tonesOf(fields)
   // Beside a code that is none, a message may say that all is well.
-  const isFine = fields.some(([name, said]) => errorCodes.test(name) && !isCode(said))
-  const isBlamed = fields.some(([name, said]) => messages.test(name) && isBlame(said))
-  const isPraised = fields.some(([name, said]) => messages.test(name) && isPraise(said))
+  const isFine = fields.some(
+    ([name, said]) =>
+      errorCodes.test(name) && said !== null && said !== "" && !isBadOutcome(said, tones, true)
+  )
   return fields.some(
     ([name, said]) =>
       (successes.test(name) && isNo(said)) ||
@@ -94,9 +113,9 @@ export const saysFailed = (value: unknown): boolean => {
       (/^(?:result|status|state)$/i.test(name) && said === false) ||
       (errors.test(name) && isError(said)) ||
       (!isFine && errorMessages.test(name) && isError(said)) ||
-      (statusCodes.test(name) && isBadOutcome(said, isBlamed, isPraised)) ||
-      (errorCodes.test(name) && isCode(said)) ||
-      (heads.test(name) && isRecord(said) && saysFailed(said))
+      (statusCodes.test(name) && isBadOutcome(said, tones, false)) ||
+      (errorCodes.test(name) && isBadOutcome(said, tones, true)) ||
+      (heads.test(name) && isRecord(said) && saysFailed(said, depth + 1))
   )
 }
 

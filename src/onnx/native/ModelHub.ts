@@ -19,6 +19,7 @@ import * as WholeFile from "../../files/WholeFile.ts"
 import * as Policy from "../../policy/Policy.ts"
 import type { PolicyError } from "../../policy/PolicyError.ts"
 import * as PolicyRunner from "../../policy/PolicyRunner.ts"
+import * as Variable from "../../policy/Variable.ts"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
 import * as HubFile from "./HubFile.ts"
@@ -46,18 +47,15 @@ const policy = Policy.make({
   retry: { times: 5 }
 })
 
-const text = (name: string): Effect.Effect<string | undefined> =>
-  Effect.map(Effect.option(Config.NonEmptyString(name)), Option.getOrUndefined)
-
 const cacheFolder = Effect.gen(function* () {
-  const own = yield* text("SEGFORMER_CACHE")
+  const own = yield* Variable.text("SEGFORMER_CACHE")
   if (own !== undefined) return own
   const base =
     process.platform === "win32"
-      ? ((yield* text("LOCALAPPDATA")) ?? join(homedir(), "AppData", "Local"))
+      ? ((yield* Variable.text("LOCALAPPDATA")) ?? join(homedir(), "AppData", "Local"))
       : process.platform === "darwin"
         ? join(homedir(), "Library", "Caches")
-        : ((yield* text("XDG_CACHE_HOME")) ?? join(homedir(), ".cache"))
+        : ((yield* Variable.text("XDG_CACHE_HOME")) ?? join(homedir(), ".cache"))
   return join(base, "effect-segformer")
 })
 
@@ -97,7 +95,7 @@ export const open = Effect.fn("ModelHub.open" satisfies SpanName)(function* (
   if (isCommit && (yield* isComplete(revision))) {
     return yield* ModelFolder.read(folderOf(revision), variant, id)
   }
-  const offline = /^(1|true|yes|on)$/i.test((yield* text("HF_HUB_OFFLINE")) ?? "")
+  const offline = /^(1|true|yes|on)$/i.test((yield* Variable.text("HF_HUB_OFFLINE")) ?? "")
   if (offline) {
     if (cached === undefined) {
       return yield* fail(
@@ -109,7 +107,7 @@ export const open = Effect.fn("ModelHub.open" satisfies SpanName)(function* (
 
   const token = yield* Effect.option(Config.Redacted("HF_TOKEN"))
   const hub = yield* HubFile.connect({
-    endpoint: (yield* text("HF_ENDPOINT")) ?? "https://huggingface.co",
+    endpoint: (yield* Variable.text("HF_ENDPOINT")) ?? "https://huggingface.co",
     token: Option.getOrUndefined(Option.filter(token, (value) => Redacted.value(value) !== "")),
     model: id
   })

@@ -53,10 +53,9 @@ export const of = (output: Output, expected: Expected = { classes: 0 }, input?: 
     )
   }
   const [a, b, c] = shape
-  if (dims.length === 3 && a === 1 && classes > 1 && (b === classes || c === classes)) {
-    // Planes have the shape of what was given; a list of positions has none.
-    if (input !== undefined && misfit(b, c, input) >= slack) throw unclear(output)
-  }
+  // Planes have the shape of what was given; a list of positions has none.
+  const mayBeList = dims.length === 3 && a === 1 && classes > 1 && (b === classes || c === classes)
+  if (mayBeList && input !== undefined && misfit(b, c, input) >= slack) throw unclear(output)
   const layout = layoutOf(shape, output, expected, input)
   if (layout === undefined) {
     throw new Error(
@@ -100,19 +99,10 @@ const shapeOf = (
   dims: ReadonlyArray<number>,
   classes: number
 ): readonly [number, number, number] | undefined => {
-  const [a, b, c, d] = dims
-  switch (dims.length) {
-    case 3:
-      return a === 1
-        ? [1, b!, c!]
-        : classes > 1 && (a === classes || c === classes)
-          ? [a!, b!, c!]
-          : undefined
-    case 4:
-      return a === 1 ? [b!, c!, d!] : undefined
-    default:
-      return undefined
-  }
+  const [a = 0, b = 0, c = 0, d = 0] = dims
+  if (dims.length === 4 && a === 1) return [b, c, d]
+  const isKnown = a === 1 || (classes > 1 && (a === classes || c === classes))
+  return dims.length === 3 && isKnown ? [a, b, c] : undefined
 }
 
 /** How far a plane's shape may be from that of the input: its sides are rounded after a division by 4 to 32. */
@@ -175,7 +165,7 @@ const oneChannel = (
 ): Found => {
   if (threshold !== undefined) {
     const data = isFloat ? floats(output) : numbers(output)
-    const lost = data.reduce((sum, value) => sum + (Number.isNaN(value) ? 1 : 0), 0)
+    const lost = data.filter(Number.isNaN).length
     if (lost > 0) throw new Error(`the scores of ${lost} of ${data.length} positions are NaN`)
     return { _tag: "Scores", scores: { data, classes: 1, height, width }, threshold }
   }
@@ -200,7 +190,7 @@ const oneChannel = (
         `it gives true or false for each pixel, and its config.json names ${classes} classes: name the two that it tells apart (\`classes\`, or id2label in its config.json)`
       )
     }
-    const data = toIds(output.data)
+    const data = toIds(output)
     if (classes > 0 && !more) {
       for (let i = 0; i < data.length; i++) {
         if (data[i]! < classes) continue
@@ -254,17 +244,22 @@ const unclear = ({ dims, kind }: Output): Error =>
     `its output must be logits, float32 [1, classes, height, width], or class ids, integers of [1, height, width], but is ${kind} of [${dims.join(", ")}]`
   )
 
-/** Integers as they are: logits of a model whose output is quantized, or scores. */
-const numbers = ({ data }: Output): Float32Array => {
+const listOf = ({ data }: Output) => {
   if (typeof data === "string" || !("length" in data)) throw new Error("its output must be numbers")
+  return data
+}
+
+/** Integers as they are: logits of a model whose output is quantized, or scores. */
+const numbers = (output: Output): Float32Array => {
+  const data = listOf(output)
   const out = new Float32Array(data.length)
   for (let i = 0; i < out.length; i++) out[i] = Number(data[i])
   return out
 }
 
-const toIds = (data: Output["data"]): LabelData => {
+const toIds = (output: Output): LabelData => {
+  const data = listOf(output)
   if (data instanceof Uint8Array) return data
-  if (typeof data === "string" || !("length" in data)) throw new Error("class ids must be numbers")
   let largest = 0
   for (let i = 0; i < data.length; i++) {
     const id = Number(data[i])

@@ -14,7 +14,7 @@ import * as Answer from "./Answer.ts"
 import { SegFormerApi } from "./Api.ts"
 import type { JobInfo } from "./JobsApi.ts"
 import * as Models from "./Models.ts"
-import { answered } from "./Refuse.ts"
+import { answered, checkQuery } from "./Refuse.ts"
 
 /** Segments an image of a job, in the two forms that are kept. */
 export const work =
@@ -86,6 +86,7 @@ export const layer = (models: Models.Models, kept: Jobs | undefined) => {
         "submit",
         Effect.fnUntraced(function* ({ query, request }) {
           const { submit } = yield* jobs
+          yield* checkQuery(request, "model")
           const { name: model, served } = yield* Models.find(models, query.model)
           const key = request.headers["idempotency-key"]
           if (key !== undefined && (key === "" || key.length > 255)) {
@@ -113,8 +114,9 @@ export const layer = (models: Models.Models, kept: Jobs | undefined) => {
       )
       .handleRaw(
         "result",
-        Effect.fnUntraced(function* ({ params }) {
+        Effect.fnUntraced(function* ({ params, request }) {
           const kept = yield* jobs
+          yield* checkQuery(request)
           const caller = yield* currentSubject
           const info = yield* kept.info(params.jobId, caller)
           if (info.status === "queued" || info.status === "running") {
@@ -128,6 +130,7 @@ export const layer = (models: Models.Models, kept: Jobs | undefined) => {
         "image",
         Effect.fnUntraced(function* ({ params, request }) {
           const kept = yield* jobs
+          yield* checkQuery(request)
           const type = Accept.choose(request.headers["accept"], ["application/json", "image/png"])
           if (type === undefined) {
             const detail = "The result can be had as application/json or image/png"

@@ -1,6 +1,6 @@
 /** How `/v1` says no: `{ error: { tag, message, requestId } }`. */
 import { Effect } from "effect"
-import type { HttpServerResponse } from "effect/http"
+import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import * as Refusals from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
 import type { ErrorBody } from "./ApiError.ts"
@@ -22,3 +22,11 @@ export const answered = <R>(
   Effect.catch(handler, (refusal) =>
     Effect.map(Effect.andThen(Refusals.noted(refusal), RequestId), (requestId) => refuse(refusal, requestId))
   )
+
+/** Fails for a parameter that a route has not: passed over, it would be answered with something else than was asked for. */
+export const checkQuery = ({ url }: HttpServerRequest.HttpServerRequest, ...known: ReadonlyArray<string>) => {
+  const query = new URLSearchParams(/\?(.*)/s.exec(url)?.[1])
+  const unknown = [...query.keys()].find((name) => !known.includes(name))
+  const detail = `This takes ${known.join(" and ") || "no parameter"}, and not "${unknown?.slice(0, 100)}". Accept says in which form the answer comes`
+  return unknown === undefined ? Effect.void : Effect.fail(Refusals.bad(detail))
+}

@@ -13,7 +13,7 @@ import { SegFormerApi } from "./Api.ts"
 import * as Conversion from "./Conversion.ts"
 import * as Models from "./Models.ts"
 import * as Picture from "./Picture.ts"
-import { answered } from "./Refuse.ts"
+import { answered, checkQuery } from "./Refuse.ts"
 
 const one = Effect.fnUntraced(function* (
   served: Served,
@@ -34,6 +34,7 @@ const picture = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest
 ) {
   const { served } = models[0]
+  yield* checkQuery(request)
   const image = yield* Bodies.takeImage(served, request, ["image", "file"], Uploads.isForm(request))
   return yield* Picture.make(served, image)
 })
@@ -68,6 +69,7 @@ const exported = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusal> {
   const { served } = models[0]
+  yield* checkQuery(request)
   const asked = yield* Answer.asked(request.headers["accept"], undefined)
   return yield* Effect.scoped(
     Effect.gen(function* () {
@@ -93,6 +95,7 @@ export const layerSegment = (models: Models.Models) =>
       .handleRaw(
         "image",
         Effect.fnUntraced(function* ({ query, request }) {
+          yield* checkQuery(request, "model", "include")
           const asked = yield* Answer.asked(request.headers["accept"], query.include)
           const { name, served } = yield* Models.find(models, query.model)
           const requestId = yield* RequestId

@@ -44,6 +44,7 @@ const forgetful = async () => {
       let done = 0
       return {
         find: () => Effect.succeed(undefined),
+        findAlike: () => Effect.undefined,
         findContent: () => Effect.succeed(undefined),
         redo: () => Effect.void,
         renew: () => Effect.undefined,

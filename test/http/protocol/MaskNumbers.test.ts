@@ -99,7 +99,7 @@ describe("masks in answers, as numbers", () => {
         expected.map((inside) => (inside === 1 ? 3 : 255))
       )
       const short = { size: [2, 4], counts: [1, 2] }
-      assert.include(yield* refused(decode({ mask: short })), "`mask`: counts sum up to 3")
+      assert.include(yield* refused(decode({ mask: short })), "`mask`: its runs sum up to 3")
       const huge = { size: [100_000, 100_000], counts: [10_000_000_000] }
       assert.include(yield* refused(decode({ mask: huge })), "more than the 4000000 allowed")
     })

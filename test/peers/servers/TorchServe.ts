@@ -26,8 +26,8 @@ const start = Effect.gen(function* () {
     { encoding: "utf8" }
   )
   if (packed.status !== 0) return yield* Effect.fail(new Error(packed.stderr))
-  const management = yield* TestServer.closedPort
-  const metrics = yield* TestServer.closedPort
+  const management = yield* TestServer.freePort
+  const metrics = yield* TestServer.freePort
   const config = join(folder, "config.properties")
   return yield* Process.python("servers", {
     program: "torchserve",

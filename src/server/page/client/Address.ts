@@ -1,5 +1,6 @@
-/** Keeps the page's address as what is looked at, and once goes where the address said. */
+/** Keeps the page's address as what is looked at, and goes where it says. Each picture that is looked at is an entry of the history. */
 import { byId } from "./Dom.ts"
+import type { Picture } from "./Gallery.ts"
 import * as Link from "./Link.ts"
 import type { Picking } from "./Picking.ts"
 import type { Result } from "./Result.ts"
@@ -10,7 +11,9 @@ export interface Address {
   readonly note: () => void
   /** Notes it now. */
   readonly write: () => void
-  /** Goes where the address said when the page was opened, once its picture is there. */
+  /** Opens the picture of the address, if it is there. */
+  readonly open: () => boolean
+  /** Makes the address that of the picture which is shown now, and goes where it said. */
   readonly restore: (result: Result) => void
   readonly clear: () => void
 }
@@ -18,14 +21,17 @@ export interface Address {
 export interface AddressOptions {
   readonly stage: Stage
   readonly picking: () => Picking
-  /** The picture that is shown. */
-  readonly name: () => string | undefined
+  readonly pictures: () => ReadonlyArray<Picture>
+  readonly shown: () => Picture | undefined
+  readonly onOpen: (picture: Picture) => void
+  /** An entry has no picture, or one that is gone. */
+  readonly onStart: () => void
 }
 
 /** Milliseconds for which a view has to rest. */
 const rest = 300
 
-export const make = ({ name, picking, stage }: AddressOptions): Address => {
+export const make = ({ onOpen, onStart, picking, pictures, shown, stage }: AddressOptions): Address => {
   let asked = Link.read()
   let timer: ReturnType<typeof setTimeout> | undefined
   const middle = () => {
@@ -33,13 +39,13 @@ export const make = ({ name, picking, stage }: AddressOptions): Address => {
     return { x: width / 2, y: height / 2 }
   }
   const write = () => {
-    const shown = name()
-    if (shown === undefined) return
+    const name = shown()?.file.name
+    if (name === undefined) return
     const { left, scale, top } = stage.view()
     const { x, y } = middle()
     const target = picking().picked()
     Link.write({
-      name: shown,
+      name,
       scale,
       x: (x - left) / scale,
       y: (y - top) / scale,
@@ -47,6 +53,22 @@ export const make = ({ name, picking, stage }: AddressOptions): Address => {
       region: target?.region?.id
     })
   }
+  const open = () => {
+    // Several may have one name: an entry has the picture's id, a link that was passed on has none.
+    const found = pictures().findLast(({ file, id }) =>
+      history.state === null ? file.name === asked?.name : id === history.state
+    )
+    if (found === undefined) return false
+    history.replaceState(found.id, "")
+    onOpen(found)
+    return true
+  }
+  addEventListener("popstate", () => {
+    clearTimeout(timer)
+    asked = Link.read()
+    // Other places of the page are no pictures.
+    if (!open() && (history.state !== null || location.hash === "")) onStart()
+  })
   return {
     note: () => {
       clearTimeout(timer)
@@ -56,8 +78,11 @@ export const make = ({ name, picking, stage }: AddressOptions): Address => {
       clearTimeout(timer)
       write()
     },
+    open,
     restore: (result) => {
-      if (asked === undefined || asked.name !== name()) return
+      const picture = shown()
+      if (picture !== undefined && history.state !== picture.id) history.pushState(picture.id, "")
+      if (asked === undefined || asked.name !== picture?.file.name) return
       const { className, region, scale, x, y } = asked
       asked = undefined
       const at = middle()

@@ -81,8 +81,8 @@ export const make = (events: GalleryEvents): Gallery => {
     }
   }
 
-  /** What waits is kept too, as far as there is room beside what is done. */
-  const keepWaiting = (added: ReadonlyArray<Picture>) => {
+  /** What waits, or has failed, is kept too, as far as there is room beside what is done. */
+  const keepOthers = (added: ReadonlyArray<Picture>) => {
     const others = pictures.filter(({ results }) => results.size === 0)
     const stays = new Set(History.within([...newestDone(), ...others].map(keptOf)).map(({ id }) => id))
     for (const picture of added) {
@@ -131,7 +131,7 @@ export const make = (events: GalleryEvents): Gallery => {
   const settle = (picture: Picture, state: State, problem: string | undefined) => {
     picture.state = state
     picture.problem = problem
-    if (state === "failed" && !unkept.has(picture) && pictures.includes(picture)) void keep(picture)
+    if (state === "failed" && pictures.includes(picture)) keepOthers([picture])
     events.onChange()
   }
 
@@ -156,7 +156,7 @@ export const make = (events: GalleryEvents): Gallery => {
     picture.model = model
     picture.state = "waiting"
     picture.problem = undefined
-    if (isAgain && !unkept.has(picture)) void keep(picture)
+    if (isAgain) keepOthers([picture])
     if (first) queue.unshift(picture)
     else queue.push(picture)
     events.onChange()
@@ -174,13 +174,9 @@ export const make = (events: GalleryEvents): Gallery => {
 
   const cancel = (picture: Picture) => {
     withdraw(picture)
-    if (isPending(picture)) {
-      settle(
-        picture,
-        picture.results.size > 0 ? "done" : "failed",
-        picture.results.size > 0 ? undefined : "It was cancelled."
-      )
-    }
+    if (!isPending(picture)) return
+    if (picture.results.size > 0) settle(picture, "done", undefined)
+    else settle(picture, "failed", "It was cancelled.")
   }
 
   const remove = (picture: Picture) => {
@@ -205,7 +201,7 @@ export const make = (events: GalleryEvents): Gallery => {
         }
       })
       pictures = [...pictures, ...added]
-      keepWaiting(added)
+      keepOthers(added)
       for (const picture of added) ask(picture, model, false)
       return added
     },

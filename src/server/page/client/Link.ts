@@ -27,7 +27,7 @@ export const write = (link: Link | undefined): void => {
     if (region !== undefined) parts.set("region", String(region))
     address.hash = String(parts)
   }
-  if (address.href !== location.href) history.replaceState(null, "", address)
+  history.replaceState(link === undefined ? null : history.state, "", address)
 }
 
 /** What the address says, as far as it says anything. */

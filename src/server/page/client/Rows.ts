@@ -1,4 +1,23 @@
-/** Tables that are walked by keys. */
+/** Buttons in rows that are walked by keys. */
+
+/** Goes on from one of the buttons by the two keys for before and behind, and by Home and End. */
+export const step = (
+  event: KeyboardEvent,
+  buttons: ReadonlyArray<HTMLElement>,
+  at: number,
+  [before, behind]: readonly [string, string]
+): void => {
+  const to = new Map([
+    [before, at - 1],
+    [behind, at + 1],
+    ["Home", 0],
+    ["End", buttons.length - 1]
+  ]).get(event.key)
+  const button = to === undefined ? undefined : buttons[to]
+  if (button === undefined) return
+  event.preventDefault()
+  button.focus()
+}
 
 /**
  * One row of a table is a stop of the Tab key; arrow keys go from there. To be called once for a table; what it gives makes the
@@ -25,17 +44,7 @@ export const walk = (table: HTMLTableElement): (() => void) => {
     if (!(event.target instanceof HTMLButtonElement)) return
     const all = buttons()
     const at = all.findIndex((one) => one === (row?.querySelector(".pick, .button") ?? event.target))
-    const rows: Readonly<Record<string, number>> = {
-      ArrowDown: at + 1,
-      ArrowUp: at - 1,
-      Home: 0,
-      End: all.length - 1
-    }
-    const next = rows[event.key]
-    const button = next === undefined ? undefined : all[next]
-    if (button === undefined) return
-    event.preventDefault()
-    button.focus()
+    step(event, all, at, ["ArrowUp", "ArrowDown"])
   })
   return () => stop(buttons()[0])
 }

@@ -2,6 +2,7 @@
 import * as Bitmap from "./Bitmap.ts"
 import { byId, h } from "./Dom.ts"
 import type { Gallery, Picture, State } from "./Gallery.ts"
+import * as Rows from "./Rows.ts"
 
 export interface Strip {
   readonly show: (shown: Picture | undefined) => void
@@ -78,17 +79,7 @@ export const make = (
       list.querySelectorAll<HTMLButtonElement>(".thumb")[Math.max(0, at - 1)]?.focus()
       return
     }
-    const to: Readonly<Record<string, number>> = {
-      ArrowRight: at + 1,
-      ArrowLeft: at - 1,
-      Home: 0,
-      End: buttons.length - 1
-    }
-    const next = to[event.key]
-    const button = next === undefined ? undefined : buttons[next]
-    if (button === undefined) return
-    event.preventDefault()
-    button.focus()
+    Rows.step(event, buttons, at, ["ArrowLeft", "ArrowRight"])
   })
 
   return {
