@@ -9,3 +9,6 @@ export const parentOf = (path: string): string => path.replace(/\.?[^.]*$/, "")
 /** The value under the first of these names that has one. */
 export const firstOf = (value: Readonly<Record<string, unknown>>, names: ReadonlyArray<string>): unknown =>
   names.map((name) => value[name]).find((each) => each !== undefined && each !== null)
+
+/** A name without what sets words apart: `label_map` is `labelMap` too. */
+export const plain = (key: string): string => key.replaceAll(/[ _-]/g, "").toLowerCase()

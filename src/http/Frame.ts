@@ -7,6 +7,7 @@
 import { Predicate, Result } from "effect"
 import * as Fit from "../mask/Fit.ts"
 import type { Ring } from "../mask/Polygons.ts"
+import { plain } from "./Fields.ts"
 import * as Side from "./Side.ts"
 
 type Fields = Readonly<Record<string, unknown>>
@@ -28,8 +29,6 @@ export interface Said {
 /** What to set. */
 export const remedy =
   'Say with `pointsOf` of which size the picture is that its points are of, or "pixels" for those of the image'
-
-const plain = (key: string): string => key.replaceAll(/[ _-]/g, "").toLowerCase()
 
 const picture = "(?:original|orig|source|src|full)?(?:image|img|picture|frame|photo|original|orig)"
 /** What a model was given, which may be the picture that outlines are of, or not. */

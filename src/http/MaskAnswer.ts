@@ -253,10 +253,9 @@ export const at = Effect.fnUntraced(function* (
     mask?.as === undefined || mask.as === "masks"
       ? MaskList.beside(answer, path, value, parent, image)
       : undefined
-  if (listed !== undefined) {
-    const known = { ...options, stated: statedIn(around, false) }
-    return yield* MaskList.toPrediction(answer, yield* listed, image, known, around)
-  }
+  const isOne = listed === undefined && !(Array.isArray(value) && isRecord(value[0]))
+  const told = { ...options, stated: statedIn(around, isOne) }
+  if (listed !== undefined) return yield* MaskList.toPrediction(answer, yield* listed, image, told, around)
   const segments = Segments.beside(answer, json, path)
   if (segments !== undefined && (typeof value === "string" || Array.isArray(value)))
     return yield* Segments.toPrediction(answer, path, value, yield* segments, image, options)
@@ -267,13 +266,7 @@ export const at = Effect.fnUntraced(function* (
   if (own.length > 0 && mask?.as !== "ids" && mask?.as !== "logits")
     yield* refuseOtherOrder(answer, own, json, path)
   const colored = classes.some(({ color }) => color !== undefined)
-  const stated = statedIn(around, !Array.isArray(value) || !isRecord(value[0]))
-  const known = {
-    ...options,
-    ...(classes.length === 0 ? {} : { classes }),
-    ...(colored ? { palette: classes } : {}),
-    stated
-  }
+  const known = classes.length === 0 ? told : { ...told, classes, ...(colored ? { palette: classes } : {}) }
   const address = mask?.as === undefined || mask.as === "png" ? addressOf(value) : undefined
   if (address !== undefined && getFile !== undefined) {
     const file = yield* getFile(address)

@@ -6,7 +6,7 @@ import type { Size } from "../mask/Fit.ts"
 import * as Decode from "../service/Decode.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
-import { join } from "./Fields.ts"
+import { join, plain } from "./Fields.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
 import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
@@ -58,10 +58,7 @@ const fieldOf = (
   value: Readonly<Record<string, unknown>>,
   wanted: string,
   holds: (value: unknown) => boolean
-): string | undefined =>
-  Object.keys(value).find(
-    (name) => name.replaceAll(/[ _-]/g, "").toLowerCase() === wanted && holds(value[name])
-  )
+): string | undefined => Object.keys(value).find((name) => plain(name) === wanted && holds(value[name]))
 
 /** JSON that stands in JSON as a text: some write it twice, some gateways wrap what a program said. */
 export const unwrapped = (value: unknown): Effect.Effect<unknown, CodeNotLoaded> => {

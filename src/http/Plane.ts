@@ -243,8 +243,7 @@ export interface Thing {
  */
 export const toMask = (
   data: Values,
-  { half, inverted, stated, threshold }: ListedOptions = {},
-  called = "binary"
+  { half, inverted, stated, threshold }: ListedOptions = {}
 ): Result.Result<Thing, Flaw> => {
   const seen = look(data)
   const { isWhole, max, min, some } = seen
@@ -257,9 +256,9 @@ export const toMask = (
     (share === undefined ? statedOf(data, seen, stated) : Math.round(share * (max > 255 ? 65_535 : 255)))
   return from === undefined && isWhole && min >= 0 && !isMask
     ? Result.fail({
-        detail: `its values are ${[...some].join(", ")}${some.size > 2 ? " and others" : ""}: a mask has 0 and one other, or how sure it is from 0 to 1 or from 0 to 255. Say with \`${called}: { threshold }\` from which value on a pixel is inside`
+        detail: `its values are ${[...some].join(", ")}${some.size > 2 ? " and others" : ""}: a mask has 0 and one other, or how sure it is from 0 to 1 or from 0 to 255. Say with \`binary: { threshold }\` from which value on a pixel is inside`
       })
-    : Result.map(toIds(data, { binary: { inverted, threshold: from }, called }), (ids) => ({
+    : Result.map(toIds(data, { binary: { inverted, threshold: from } }), (ids) => ({
         data: Uint8Array.from(ids),
         isSoft
       }))

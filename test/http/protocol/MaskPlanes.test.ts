@@ -174,7 +174,17 @@ describe("a mask that is as large as the box beside it", () => {
     bounds: [10, 8, 34, 24],
     box: { xmin: 10, ymin: 8, xmax: 34.4, ymax: 23.7 },
     roi: { x: 10, y: 8, width: 24, height: 16 },
-    xyxy: [10.2, 8, 34.1, 24]
+    xyxy: [10.2, 8, 34.1, 24],
+    BoundingBox: { Left: 10 / 48, Top: 0.25, Width: 0.5, Height: 0.5 },
+    bbox_xyxy: [
+      [10, 8],
+      [34, 24]
+    ],
+    boundingRect: [8, 10, 16, 24],
+    detection_box: [0.25, 0.2, 0.75, 0.7],
+    extent_box: [10, 34, 8, 24],
+    rect: { top_left: { x: 10, y: 8 }, bottom_right: { x: 34, y: 24 } },
+    box_center: { cx: 22, cy: 16, w: 24, h: 16 }
   }
 
   it.effect("is of the box, and would be stretched over the image", () =>
@@ -201,7 +211,9 @@ describe("a mask that is as large as the box beside it", () => {
         ["x1", { x1: 10, y1: 8, x2: 34, y2: 24 }],
         ["xmin", { xmin: 10, ymin: 8, xmax: 34, ymax: 24 }],
         ["left", { left: 10, top: 8, width: 24, height: 16 }],
-        ["left", { left: 10, top: 8, right: 34, bottom: 24 }]
+        ["left", { left: 10, top: 8, right: 34, bottom: 24 }],
+        ["x_min", { x_min: 10, y_min: 8, x_max: 34, y_max: 24, score: 0.9 }],
+        ["startX", { startX: 10, startY: 8, endX: 34, endY: 24 }]
       ] as const) {
         for (const answer of [
           { mask: cropped, ...flat },
@@ -224,6 +236,46 @@ describe("a mask that is as large as the box beside it", () => {
     })
   )
 
+  it.effect("or of one size whatever the box, as those of Mask R-CNN are, is not the image's", () =>
+    Effect.gen(function* () {
+      const fixed = plane(7, 7, (x) => (x > 2 ? 1 : 0))
+      for (const answer of [
+        { mask: fixed, bbox: [10, 8, 34, 24] },
+        { results: [{ label: "pit", mask: fixed, x_min: 0.2, y_min: 0.1, x_max: 0.9, y_max: 0.8 }] },
+        {
+          masks: [fixed, fixed],
+          class_ids: [1, 2],
+          boxes: [
+            [1, 2, 30, 9],
+            [0, 0, 48, 32]
+          ]
+        }
+      ])
+        assert.include(yield* refusal(answer), "or of one size for any, and not as the image")
+      assert.deepStrictEqual(yield* shares({ mask: plane(7, 7, () => 1), label: "LABEL_1" }), { 1: 48 })
+      assert.deepStrictEqual(yield* shares({ mask: plane(12, 8, () => 1), bbox: [10, 8, 34, 24] }), { 1: 48 })
+    })
+  )
+
+  it.effect("or that begins at a place beside it, is not the image's", () =>
+    Effect.gen(function* () {
+      for (const [field, place] of [
+        ["offset", [10, 8]],
+        ["origin", { x: 10, y: 0 }],
+        ["top_left", [24, 16]],
+        ["maskOffset", [0, 3]]
+      ] as const)
+        assert.include(
+          yield* refusal({ mask: cropped, [field]: place }),
+          `its mask begins at its \`${field}\``
+        )
+      assert.include(
+        yield* refusal({ mask: cropped, x_offset: 10, y_offset: 8 }),
+        "its mask begins at its `x_offset`"
+      )
+    })
+  )
+
   it.effect("is the image's where the box is another, or none", () =>
     Effect.gen(function* () {
       for (const beside of [
@@ -234,7 +286,20 @@ describe("a mask that is as large as the box beside it", () => {
         { bbox: [1, 2] },
         { width: 24, height: 16 },
         { x: 3, y: 4, width: 12, height: 5 },
-        { x1: 0, y1: 0, x2: 48, y2: 32 }
+        { x1: 0, y1: 0, x2: 48, y2: 32 },
+        { shape: [1, 1, 16, 24], direction: [1, 0, 0, 1], spacing: [24, 16, 24, 16] },
+        { offset: 20, origin: [0, 0], top_left: { x: 0, y: 0 } },
+        { offset: [30, 20], origin: [-3.5, 2, 80] },
+        { box: true, crop: false, roi: "all", bounds: {} },
+        {
+          centroid: { x: 22, y: 16 },
+          index: 24,
+          max: 16,
+          boxes: [
+            [10, 8, 34, 24],
+            [0, 0, 24, 16]
+          ]
+        }
       ]) {
         assert.deepStrictEqual(yield* shares({ mask: cropped, ...beside }), { 1: 48 })
         assert.deepStrictEqual(yield* shares({ results: [{ label: "LABEL_1", mask: cropped, ...beside }] }), {

@@ -165,14 +165,14 @@ const sendSmaller = async (picture: Gallery.Picture): Promise<void> => {
 const open = (files: ReadonlyArray<File>): void => {
   Notices.dismiss("image")
   const [first] = gallery.add(files, Models.chosen())
-  if (first === undefined) return
-  wanted = first
-  strip.show(first)
-  if (shown === undefined) void preview(first)
+  if (first !== undefined) void preview(first)
 }
 
-/** The first picture is shown before anything is known of it. */
+/** What is waited for. The first picture is shown before anything is known of it. */
 const preview = async (picture: Gallery.Picture): Promise<void> => {
+  wanted = picture
+  strip.show(picture)
+  if (shown !== undefined) return
   const isFocusLost = empty.contains(document.activeElement)
   empty.hidden = true
   work.hidden = newImage.hidden = false
@@ -191,10 +191,7 @@ const preview = async (picture: Gallery.Picture): Promise<void> => {
 const choose = (picture: Gallery.Picture): void => {
   Notices.dismiss("image")
   const result = picture.results.get(picture.model)
-  if (result !== undefined && picture.state === "done") {
-    show(picture, result)
-    return
-  }
+  if (result !== undefined && picture.state === "done") return show(picture, result)
   const ask = () => {
     wanted = picture
     strip.show(picture)
@@ -398,8 +395,5 @@ Models.listen({
 void gallery.restore().then(() => {
   if (wanted !== undefined || shown !== undefined || address.open()) return
   const first = gallery.pictures().find(({ state }) => state === "waiting" || state === "working")
-  if (first === undefined) return
-  wanted = first
-  strip.show(first)
-  void preview(first)
+  if (first !== undefined) void preview(first)
 })
