@@ -187,9 +187,9 @@ const excludedIds = (words: ReadonlyArray<string>, classes: ClassTable.ClassTabl
       : Flags.classIds("exclude", [word], classes)
   ).pipe(Effect.map((ids) => ids.flat()))
 
-/** A truth of 0 and 255 alone is a mask more often than a map most of which is ignored, where nobody said what 255 is. */
+/** Where nobody said what 255 is. */
 const isMaskLike = ({ binary, ignore, reduceLabels }: Options, ids: ReadonlySet<number>): boolean =>
-  ignore === undefined && !binary && !reduceLabels && ids.size === 2 && ids.has(0) && ids.has(255)
+  ignore === undefined && !binary && !reduceLabels && EvalSums.areOfMask(ids)
 
 const askWhatIsMeant = (options: Options, ids: ReadonlySet<number>) =>
   isMaskLike(options, ids)

@@ -79,6 +79,9 @@ const highest = ({ data }: LabelMap.LabelMap, ignored: ReadonlyArray<number>): n
   return most
 }
 
+/** Whether these are 0 and 255 alone: a mask more often than a map most of which is ignored. */
+export const areOfMask = (ids: ReadonlySet<number>): boolean => ids.size === 2 && ids.has(0) && ids.has(255)
+
 /** Every id of a map, the ignored one too. */
 export const idsOf = ({ data, height, width }: LabelMap.LabelMap): ReadonlySet<number> =>
   new Set(LabelMap.histogram({ data, height, width }).keys())

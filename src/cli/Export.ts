@@ -14,6 +14,7 @@ import * as Background from "../render/Background.ts"
 import * as Colors from "../render/Colors.ts"
 import * as ClassFile from "./ClassFile.ts"
 import * as ClassNames from "./ClassNames.ts"
+import * as EvalSums from "./EvalSums.ts"
 import * as ExitCode from "./ExitCode.ts"
 import type { Options } from "./ExportCommand.ts"
 import * as Inputs from "./Inputs.ts"
@@ -59,6 +60,10 @@ const write = Effect.fnUntraced(function* (options: Options) {
   let failed = missing.length
   let written = 0
 
+  /** What may be masks, of which nothing would be written. */
+  const masks: Array<string> = []
+  const asks = options.ignore === undefined && format.uses.includes("exclude")
+
   /** Each label map that can be read, in turn. */
   const forEach = <R>(
     body: (item: Item, key: string) => Effect.Effect<void, ExitCode.Ended | NotWritten | string, R>
@@ -69,6 +74,11 @@ const write = Effect.fnUntraced(function* (options: Options) {
         yield* progress.show(`[${index}/${files.length}] ${file.path}`)
         const named = names.conflict === undefined ? names : yield* names.of(file)
         const read = LabelFiles.read(file.path, { palette: told }).pipe(
+          Effect.tap((map) =>
+            Effect.sync(() => {
+              if (asks && EvalSums.areOfMask(EvalSums.idsOf(map))) masks.push(file.path)
+            })
+          ),
           Effect.map((map) => without(map, ignored)),
           Effect.flatMap(ClassNames.refuseStranger(named, ignored))
         )
@@ -162,6 +172,13 @@ const write = Effect.fnUntraced(function* (options: Options) {
   })
   yield* format.per === "run" ? toFile(format.open(settings)) : toFolder(format.open(settings))
   yield* progress.clear
+  if (masks.length > 0) {
+    yield* Screen.complain(
+      `${Screen.some(masks)}: ${masks.length === 1 ? "it holds" : "they hold"} 0 and 255 alone, and 255 belongs to no class by default, so that nothing of it is written. ` +
+        "Where it is an object say --ignore none, and with --classes what it is called (a file with the line 255: NAME); else say --ignore 255"
+    )
+    if (masks.length === files.length) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
+  }
   if (!options.quiet && written > 0) {
     const what = `${written} ${written === 1 ? "label map" : "label maps"}`
     const also = failed === 0 ? "" : `, ${failed} left out`

@@ -103,7 +103,7 @@ const sizeOf = (mask: unknown): Size | undefined => {
 export const detail = (field: string): string =>
   /offset|origin|left$/i.test(field) && field !== "left"
     ? `its mask begins at its \`${field}\`, and is not that of the image, which is not read here`
-    : `its mask is as large as its \`${field}\`, and not as the image, which is not read here`
+    : `its mask is as large as its \`${field}\`, or of one size for any, and not as the image, which is not read here`
 
 /** Boxes are of real numbers, and masks in them of whole pixels. */
 const isNear = (a: number, b: number): boolean => Math.abs(a - b) <= 1
@@ -116,8 +116,13 @@ export const boxOf = (
 ): string | undefined => {
   const size = sizeOf(mask)
   if (size === undefined || (size.width === image.width && size.height === image.height)) return undefined
+  // Mask R-CNN has masks of 28 x 28 and the like, whatever the box.
+  const isFixed =
+    size.width === size.height && size.width <= 56 && Math.min(image.width, image.height) >= 4 * size.width
   const isOf = (box: Size) =>
-    isNear(box.width, size.width) && isNear(box.height, size.height) && box.width > 1 && box.height > 1
+    box.width > 1 &&
+    box.height > 1 &&
+    (isFixed || (isNear(box.width, size.width) && isNear(box.height, size.height)))
   // Parts of the sides, where no side is longer than 1.
   const scaled = ({ height, width }: Size) =>
     width <= 1 && height <= 1

@@ -1,5 +1,5 @@
 /**
- * Windows bitmaps, which libvips does not read and machine-vision cameras like to write: 1, 4 and 8 bits with a
+ * Windows bitmaps, which libvips does not read and machine-vision cameras like to write: 1, 2, 4 and 8 bits with a
  * palette, 16, 24 and 32 bits with or without masks. Compressed ones (RLE, JPEG or PNG inside) are left out.
  *
  * The layout is that of Microsoft's "Bitmap Storage": rows bottom-up unless the height is negative, each padded to a
@@ -50,22 +50,26 @@ export const parse = (bytes: Uint8Array): Result.Result<Bmp, BmpProblem> => {
   let start = view.getUint32(10, true)
   const headerBytes = view.getUint32(14, true)
   const isOld = headerBytes === 12
-  if ((!isOld && headerBytes < 40) || 14 + headerBytes > bytes.length) return broken("its header is cut off")
+  // OS/2's second header may end before it says how pixels are compressed.
+  const isShort = isOld || headerBytes === 16
+  if ((!isShort && headerBytes < 40) || 14 + headerBytes > bytes.length)
+    return broken("its header is cut off")
   const width = isOld ? view.getUint16(18, true) : view.getInt32(18, true)
   const signedHeight = isOld ? view.getUint16(20, true) : view.getInt32(22, true)
   const height = Math.abs(signedHeight)
   const depth = view.getUint16(isOld ? 24 : 28, true)
-  const compression = isOld ? 0 : view.getUint32(30, true)
+  const compression = isShort ? 0 : view.getUint32(30, true)
   if (width < 1 || height < 1) return broken(`its header says ${width} x ${signedHeight} pixels`)
-  if (![1, 4, 8, 16, 24, 32].includes(depth)) return broken(`its header says ${depth} bits a pixel`)
   const hasMasks = (compression === 3 || compression === 6) && (depth === 16 || depth === 32)
   if (compression !== 0 && !hasMasks) {
     const how = methods.get(compression) ?? `by method ${compression}`
     return unread(`it is a bitmap that is compressed (${how}), which is not read here. Convert it to PNG`)
   }
+  if (![1, 2, 4, 8, 16, 24, 32].includes(depth)) return broken(`its header says ${depth} bits a pixel`)
   const entry = isOld ? 3 : 4
   const first = 14 + headerBytes
-  const used = depth > 8 ? 0 : isOld || view.getUint32(46, true) === 0 ? 2 ** depth : view.getUint32(46, true)
+  const used =
+    depth > 8 ? 0 : isShort || view.getUint32(46, true) === 0 ? 2 ** depth : view.getUint32(46, true)
   // Some programs say that pixels begin where the palette does.
   if (start === first && used <= 256) start += used * entry
   const stride = Math.ceil((width * depth) / 32) * 4
@@ -76,33 +80,20 @@ export const parse = (bytes: Uint8Array): Result.Result<Bmp, BmpProblem> => {
   }
   const rowAt = (y: number) => start + (signedHeight < 0 ? y : height - 1 - y) * stride
 
-  if (depth === 24) {
-    const rows: Bmp["rows"] = (from, to, channels, out) => {
-      for (let y = from; y < to; y++) {
-        let at = rowAt(y)
-        let place = y * width * channels
-        for (let x = 0; x < width; x++, at += 3, place += channels) {
-          out[place] = bytes[at + 2]!
-          out[place + 1] = bytes[at + 1]!
-          out[place + 2] = bytes[at]!
-          if (channels === 4) out[place + 3] = 255
-        }
-      }
-    }
-    return Result.succeed({ width, height, rows })
-  }
-
-  if (depth <= 8) {
+  if (depth <= 8 || depth === 24) {
     const colours = Math.min(used, Math.floor((start - first) / entry))
     const rows: Bmp["rows"] = (from, to, channels, out) => {
       for (let y = from; y < to; y++) {
         const row = rowAt(y)
         let place = y * width * channels
         for (let x = 0; x < width; x++, place += channels) {
-          const bit = x * depth
-          const index = (bytes[row + (bit >> 3)]! >> (8 - depth - (bit & 7))) & (2 ** depth - 1)
-          // An index beyond the palette is black, as viewers have it.
-          const at = index < colours ? first + index * entry : -1
+          let at = row + x * 3
+          if (depth !== 24) {
+            const bit = x * depth
+            const index = (bytes[row + (bit >> 3)]! >> (8 - depth - (bit & 7))) & (2 ** depth - 1)
+            // An index beyond the palette is black, as viewers have it.
+            at = index < colours ? first + index * entry : -1
+          }
           out[place] = at < 0 ? 0 : bytes[at + 2]!
           out[place + 1] = at < 0 ? 0 : bytes[at + 1]!
           out[place + 2] = at < 0 ? 0 : bytes[at]!

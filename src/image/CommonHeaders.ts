@@ -40,15 +40,15 @@ const png: Reader = (view, ascii) => {
 export const MOST_EXIF = 64 * 1024
 const MOST_BEFORE_PIXELS = 16 * 1024 * 1024
 
-/** Frames that are no pictures of eight bits by Huffman codes: where the decoder fails on one, this is why. */
-const jpegKinds: ReadonlyMap<number, string> = new Map([
-  [0xc3, "it is a lossless JPEG"],
-  [0xc5, "it is a differential JPEG"],
-  [0xc6, "it is a differential JPEG"],
-  [0xc7, "it is a differential JPEG"],
-  [0xcb, "it is a lossless JPEG"],
-  [0xf7, "it is a JPEG-LS"]
-])
+/** A frame that is no picture of eight bits by Huffman codes: where the decoder fails on one, this is why. */
+const kindOf = (marker: number): string | undefined =>
+  marker === 0xc3 || marker === 0xcb
+    ? "lossless JPEG"
+    : marker >= 0xc5 && marker <= 0xc7
+      ? "differential JPEG"
+      : marker === 0xf7
+        ? "JPEG-LS"
+        : undefined
 
 /**
  * Where the code of the next marker of a JPEG that has a length stands, with that length in what is there. As libjpeg has it,
@@ -93,8 +93,8 @@ const jpeg: Reader = (view, ascii) => {
     }
     const length = view.getUint16(at)
     if (length < 2) return refused("a segment of it has no length", { isBroken: true })
-    const kind = jpegKinds.get(marker)
-    if (kind !== undefined) return refused(`${kind}, which is not read here. Convert it to PNG`)
+    const kind = kindOf(marker)
+    if (kind !== undefined) return refused(`it is a ${kind}, which is not read here. Convert it to PNG`)
     if (isFrame(marker)) {
       if (at + 7 > view.byteLength) return needMore(at + 7)
       if (size !== undefined) return refused("its size is told twice", { isBroken: true })

@@ -15,11 +15,24 @@ const headBytes = 64 * 1024
 const lacking = (parsed: Parsed): number =>
   parsed._tag === "NeedMore" ? parsed.bytes : parsed._tag === "Known" ? (parsed.moreAt ?? 0) : 0
 
+/** The path in an address of a file, in which a drive of Windows stands behind a slash. */
+const pathOf = (address: string): string => {
+  try {
+    return /^file:\/{3}/i.test(address)
+      ? decodeURIComponent(address.slice(7)).replace(/^\/(?=[a-z]:)/i, "")
+      : address
+  } catch {
+    return address
+  }
+}
+
 export const open = Effect.fnUntraced(function* (
-  path: string,
-  name: string,
+  address: string,
+  called: string,
   limits: ImageLimits
 ): Effect.fn.Return<Image, ImageError | CodeNotLoaded, FileSystem.FileSystem> {
+  const path = pathOf(address)
+  const name = path === address ? called : path.slice(path.lastIndexOf("/") + 1)
   const fs = yield* FileSystem.FileSystem
   const asImageError = fileError(path)
   const info = yield* Effect.mapError(fs.stat(path), asImageError)
@@ -81,7 +94,11 @@ const exactly = <E>(
 
 const fileError =
   (path: string) =>
-  (error: PlatformError.PlatformError): ImageError =>
-    error.reason._tag === "NotFound"
-      ? new ImageNotFound({ source: path })
-      : new ImageNotReadable({ source: path, detail: unreadable(error) })
+  (error: PlatformError.PlatformError): ImageError => {
+    if (error.reason._tag !== "NotFound")
+      return new ImageNotReadable({ source: path, detail: unreadable(error) })
+    const detail = "it is an address, and no file"
+    return /^(https?|data):/i.test(path)
+      ? new ImageNotReadable({ source: path.slice(0, 80), detail })
+      : new ImageNotFound({ source: path })
+  }

@@ -7,13 +7,20 @@
 export type Found =
   | {
       readonly _tag: "Sized"
+      /** In pixels, as stored: before any orientation is applied. */
       readonly width: number
+      /** In pixels, as stored. */
       readonly height: number
+      /** EXIF orientation, 1 to 8; 1 where the file says nothing. From 5 on, width and height are to be exchanged. */
       readonly orientation: number
       /** It has more pages or frames than the one asked for. */
       readonly hasMore?: true
       /** So many bytes from the start would show whether it has: these do not. */
       readonly moreAt?: number
+      /** The places in the file, from and to, that hold the page asked for, where its decoder would walk over all pages there are. */
+      readonly own?: ReadonlyArray<readonly [from: number, to: number]>
+      /** Why its decoder would give other colours than it has. */
+      readonly unread?: string
     }
   | { readonly _tag: "NeedMore"; readonly bytes: number }
   | { readonly _tag: "Refused"; readonly detail: string; readonly isBroken: boolean }

@@ -2,19 +2,9 @@
 import type { Ascii, Found, Reader } from "./HeaderFound.ts"
 import * as ImageFormat from "./ImageFormat.ts"
 
-export interface ImageHeader {
+export interface ImageHeader extends Omit<Extract<Found, { readonly _tag: "Sized" }>, "_tag"> {
   readonly _tag: "Known"
   readonly format: ImageFormat.ImageFormat
-  /** In pixels, as stored: before any orientation is applied. */
-  readonly width: number
-  /** In pixels, as stored. */
-  readonly height: number
-  /** EXIF orientation, 1 to 8; 1 where the file says nothing. From 5 on, width and height are to be exchanged. */
-  readonly orientation: number
-  /** There are pages or frames behind the one that was asked for. */
-  readonly hasMore?: true
-  /** So many bytes from the start would show whether there are: those that were read do not. */
-  readonly moreAt?: number
 }
 
 /**

@@ -83,7 +83,7 @@ export const raster = (
   )
 }
 
-/** A file. It is read where and when it is needed, and streamed to services where the HTTP client states the length of a stream (`NodeHttp`). */
+/** A file, by its path or a `file:` address. It is read where and when it is needed, and streamed to services where the HTTP client states the length of a stream (`NodeHttp`). */
 export const file = (path: string): ImageSource<FileSystem.FileSystem> => {
   const name = path.split(/[\\/]/).findLast((part) => part !== "") ?? path
   return named(name, (limits) =>
@@ -97,7 +97,7 @@ export const file = (path: string): ImageSource<FileSystem.FileSystem> => {
 export const url = (address: string | URL): ImageSource<HttpClient.HttpClient> => {
   const href = String(address)
   const path = href.split(/[?#]/, 1)[0]!
-  const name = path.split("/").findLast((part) => part !== "" && !part.endsWith(":")) ?? "image"
+  const name = /^http.*?([^/]+)\/*$/i.exec(path)?.[1] ?? "image"
   return named(name, (limits) =>
     Effect.flatMap(more, ({ UrlSource }) => UrlSource.open(href, path, name, limits))
   )

@@ -2,6 +2,7 @@
  * AVIF and HEIF (ISO/IEC 23008-12): the size of the primary item, after what its properties ask of every reader: a crop
  * (`clap`), a turn (`irot`) and a mirror (`imir`), in the order in which they are associated.
  */
+import { unreadColours } from "./decoding/Coding.ts"
 import {
   type Ascii,
   MOST_PARTS,
@@ -77,22 +78,31 @@ const associated = (view: DataView, { end, start }: Box, item: number): Readonly
   return []
 }
 
+/** Which items say something of which others. */
+const references = (view: DataView, ascii: Ascii, inside: ReadonlyArray<Box>) => {
+  const iref = of(inside, "iref")
+  if (iref === undefined || iref.start >= iref.end) return []
+  const idBytes = view.getUint8(iref.start) > 0 ? 4 : 2
+  const idAt = (at: number) => (idBytes === 4 ? view.getUint32(at) : view.getUint16(at))
+  return within(view, ascii, { start: iref.start + 4, end: iref.end })
+    .filter(({ end, start }) => start + idBytes + 2 <= end)
+    .map(({ end, start, type }) => {
+      const first = start + idBytes + 2
+      const to = Array.from({ length: Math.floor((end - first) / idBytes) }, (_, i) =>
+        idAt(first + i * idBytes)
+      )
+      return { type, from: idAt(start), to }
+    })
+}
+
 /** What is a picture of its own: not a part, a preview or a layer (depth, transparency) of another, nor hidden. */
 const pictures = (view: DataView, ascii: Ascii, inside: ReadonlyArray<Box>): number => {
   const iinf = of(inside, "iinf")
   if (iinf === undefined || iinf.start + 8 > iinf.end) return 1
-  const iref = of(inside, "iref")
-  const isWide = iref !== undefined && iref.start < iref.end && view.getUint8(iref.start) > 0
-  const idBytes = isWide ? 4 : 2
-  const idAt = (at: number) => (isWide ? view.getUint32(at) : view.getUint16(at))
   const lesser = new Set<number>()
-  for (const { end, start, type } of iref === undefined
-    ? []
-    : within(view, ascii, { start: iref.start + 4, end: iref.end })) {
-    if (start + idBytes + 2 > end) continue
-    if (type === "thmb" || type === "auxl") lesser.add(idAt(start))
-    if (type !== "dimg") continue
-    for (let at = start + idBytes + 2; at + idBytes <= end; at += idBytes) lesser.add(idAt(at))
+  for (const { from, to, type } of references(view, ascii, inside)) {
+    if (type === "thmb" || type === "auxl") lesser.add(from)
+    if (type === "dimg") for (const part of to) lesser.add(part)
   }
   const from = iinf.start + (view.getUint8(iinf.start) === 0 ? 6 : 8)
   return within(view, ascii, { start: from, end: iinf.end }).filter(({ end, start, type }) => {
@@ -105,20 +115,11 @@ const pictures = (view: DataView, ascii: Ascii, inside: ReadonlyArray<Box>): num
   }).length
 }
 
-/** An orientation of EXIF as what it does: first mirrored (left to right), then turned so often by 90° clockwise. */
-const turnsOf = [
-  [false, 0],
-  [true, 0],
-  [false, 2],
-  [true, 2],
-  [true, 3],
-  [false, 1],
-  [true, 1],
-  [false, 3]
-] as const
+/** What each orientation of EXIF does: first mirrored (m, left to right), then turned so often by 90° clockwise. */
+const turnsOf = ["0", "m0", "2", "m2", "m3", "1", "m1", "3"]
 
 const exifOf = (isMirrored: boolean, turns: number): number =>
-  1 + turnsOf.findIndex(([mirrored, turned]) => mirrored === isMirrored && turned === ((turns % 4) + 4) % 4)
+  1 + turnsOf.indexOf(`${isMirrored ? "m" : ""}${((turns % 4) + 4) % 4}`)
 
 const sequence = refused(
   "it is a sequence of pictures (a video). Take a frame of it, as PNG or JPEG (ffmpeg -i in.avif frame-%05d.png)"
@@ -182,5 +183,21 @@ export const isoMedia: Reader = (view, ascii) => {
   const ftyp = of(top, "ftyp")
   const brands = ftyp === undefined ? "" : ascii(ftyp.start, ftyp.end - ftyp.start)
   const hasMore = /avis|msf1|hev[cx]/.test(brands) || pictures(view, ascii, inside) > 1
-  return sized(width, height, exifOf(isMirrored, turns), hasMore)
+  const found = sized(width, height, exifOf(isMirrored, turns), hasMore)
+  const isMultiplied = references(view, ascii, inside).some(
+    ({ from, type }) => type === "prem" && from === item
+  )
+  const unread = isMultiplied
+    ? "its colours are multiplied by its transparency, which is not read here. Convert it to PNG"
+    : coloursOf(view, ascii, own)
+  return found._tag === "Sized" && unread !== undefined ? { ...found, unread } : found
+}
+
+/** Why the colours of a picture cannot be read, where it has no profile of them. */
+const coloursOf = (view: DataView, ascii: Ascii, own: ReadonlyArray<Box>): string | undefined => {
+  const colours = own.filter(({ end, start, type }) => type === "colr" && start + 8 <= end)
+  const [nclx] = colours
+  return nclx === undefined || colours.some(({ start }) => ascii(start, 4) !== "nclx")
+    ? undefined
+    : unreadColours(view.getUint16(nclx.start + 4), view.getUint16(nclx.start + 6))
 }

@@ -9,11 +9,11 @@ export interface OtherFormat {
   /** As `UnsupportedImage.format` has it. */
   readonly format: string
   readonly title: string
-  /** Of files that hold a picture as a photo does; empty where folders hold them for other reasons. */
-  readonly endings: ReadonlyArray<string>
+  /** Of files that hold a picture as a photo does; none where folders hold them for other reasons. */
+  readonly endings?: ReadonlyArray<string>
   readonly begins: (ascii: Ascii) => boolean
-  /** What to do. */
-  readonly advice: string
+  /** What to do; to convert it to PNG by default. */
+  readonly advice?: string
 }
 
 const starts =
@@ -60,41 +60,25 @@ const all: ReadonlyArray<OtherFormat> = [
     begins: (ascii) => ascii(128, 4) === "DICM",
     advice: "Export its picture as 8-bit or 16-bit PNG, with the window that shows what is to be found"
   },
-  {
-    format: "jxr",
-    title: "JPEG XR",
-    endings: ["jxr", "wdp", "hdp"],
-    begins: starts("II\xbc\x01"),
-    advice: toPng
-  },
-  { format: "exr", title: "OpenEXR", endings: ["exr"], begins: starts("v/1\x01"), advice: toPng },
+  { format: "jxr", title: "JPEG XR", endings: ["jxr", "wdp", "hdp"], begins: starts("II\xbc\x01") },
+  { format: "exr", title: "OpenEXR", endings: ["exr"], begins: starts("v/1\x01") },
   {
     format: "hdr",
     title: "Radiance HDR",
-    // Those of ENVI are text.
-    endings: [],
-    begins: starts("#?RADIANCE", "#?RGBE"),
-    advice: toPng
+    // Without endings: files of ENVI have them too, and are text.
+    begins: starts("#?RADIANCE", "#?RGBE")
   },
   {
     format: "netpbm",
     title: "Netpbm (PBM, PGM, PPM, PAM)",
     endings: ["pbm", "pgm", "ppm", "pnm", "pam", "pfm"],
-    begins: (ascii) => /^P[1-7fF][\s#]/.test(ascii(0, 3)),
-    advice: toPng
+    begins: (ascii) => /^P[1-7fF][\s#]/.test(ascii(0, 3))
   },
-  { format: "qoi", title: "QOI", endings: ["qoi"], begins: starts("qoif"), advice: toPng },
-  {
-    format: "fits",
-    title: "FITS",
-    endings: ["fits", "fit", "fts"],
-    begins: starts("SIMPLE  ="),
-    advice: toPng
-  },
+  { format: "qoi", title: "QOI", endings: ["qoi"], begins: starts("qoif") },
+  { format: "fits", title: "FITS", endings: ["fits", "fit", "fts"], begins: starts("SIMPLE  =") },
   {
     format: "raw",
     title: "camera's raw file",
-    endings: [],
     begins: (ascii) =>
       starts("FUJIFILMCCD-RAW", "IIRO", "IIRS", "IIU\0", "MMOR", "FOVb")(ascii) || ascii(4, 8) === "ftypcrx ",
     advice: develop
@@ -102,52 +86,38 @@ const all: ReadonlyArray<OtherFormat> = [
   {
     format: "ico",
     title: "icon (ICO)",
-    endings: [],
     // Of one picture at least; a TGA may begin like one of none.
     begins: (ascii) =>
-      fits(ascii, 0, "\0", "\0", "\x01\x02", "\0") && ascii(4, 1) !== "\0" && ascii(5, 1) === "\0",
-    advice: toPng
+      fits(ascii, 0, "\0", "\0", "\x01\x02", "\0") && ascii(4, 1) !== "\0" && ascii(5, 1) === "\0"
   },
   {
     format: "dib",
     title: "bitmap without its file's header, as a clipboard has it",
-    endings: [],
-    begins: (ascii) => starts("\x28\0\0\0")(ascii) && ascii(12, 2) === "\x01\0",
-    advice: toPng
+    begins: (ascii) => starts("\x28\0\0\0")(ascii) && ascii(12, 2) === "\x01\0"
   },
-  { format: "icns", title: "icon (ICNS)", endings: [], begins: starts("icns"), advice: toPng },
+  { format: "icns", title: "icon (ICNS)", endings: [], begins: starts("icns") },
   {
     format: "pdf",
     title: "PDF",
-    endings: [],
     begins: starts("%PDF-"),
     advice: "Make a picture of each page (pdftoppm -png -r 200 in.pdf page)"
   },
-  {
-    format: "postscript",
-    title: "PostScript",
-    endings: [],
-    begins: starts("%!PS", "\xc5\xd0\xd3\xc6"),
-    advice: toPng
-  },
+  { format: "postscript", title: "PostScript", begins: starts("%!PS", "\xc5\xd0\xd3\xc6") },
   {
     format: "svg",
     title: "drawing (SVG)",
-    endings: [],
     begins: (ascii) => /^(\xef\xbb\xbf)?\s*<(svg|\?xml[^>]*\?>[^]*<svg|!DOCTYPE svg)/.test(ascii(0, 1024)),
     advice: "Draw it as a PNG of the size that you want"
   },
   {
     format: "git-lfs",
     title: "placeholder of Git LFS",
-    endings: [],
     begins: starts("version https://git-lfs"),
     advice: "Fetch the file itself with `git lfs pull`"
   },
   {
     format: "archive",
     title: "archive, or what is compressed as one",
-    endings: [],
     begins: starts("PK\x03\x04", "\x1f\x8b\x08", "7z\xbc\xaf\x27\x1c", "Rar!\x1a\x07", "\xfd7zXZ\0", "BZh"),
     advice: "Unpack it"
   },
@@ -167,26 +137,17 @@ const all: ReadonlyArray<OtherFormat> = [
     begins: starts("ZISRAWFILE", "\x70\0\0\0", "\xda\xce\xbe\x0a"),
     advice: "Export its picture as TIFF"
   },
-  {
-    format: "dds",
-    title: "texture (DDS, KTX)",
-    endings: ["dds"],
-    begins: starts("DDS |\0\0\0", "\xabKTX "),
-    advice: toPng
-  },
+  { format: "dds", title: "texture (DDS, KTX)", endings: ["dds"], begins: starts("DDS |\0\0\0", "\xabKTX ") },
   {
     format: "pcx",
     title: "PCX",
     endings: ["pcx"],
-    begins: (ascii) => fits(ascii, 0, "\x0a", "\0\x02\x03\x04\x05", "\x01", "\x01\x02\x04\x08"),
-    advice: toPng
+    begins: (ascii) => fits(ascii, 0, "\x0a", "\0\x02\x03\x04\x05", "\x01", "\x01\x02\x04\x08")
   },
   {
     format: "sgi",
     title: "SGI picture",
-    endings: [],
-    begins: (ascii) => fits(ascii, 0, "\x01", "\xda", "\0\x01", "\x01\x02"),
-    advice: toPng
+    begins: (ascii) => fits(ascii, 0, "\x01", "\xda", "\0\x01", "\x01\x02")
   },
   {
     format: "xcf",
@@ -198,29 +159,20 @@ const all: ReadonlyArray<OtherFormat> = [
   {
     format: "djvu",
     title: "DjVu",
-    endings: [],
     begins: starts("AT&TFORM"),
     advice: "Make a picture of each page (ddjvu -format=tiff)"
   },
   {
     format: "metafile",
     title: "drawing (EMF, WMF)",
-    endings: [],
     begins: (ascii) =>
       starts("\xd7\xcd\xc6\x9a")(ascii) || (starts("\x01\0\0\0")(ascii) && ascii(40, 4) === " EMF"),
     advice: "Draw it as a PNG of the size that you want"
   },
-  {
-    format: "bpg",
-    title: "BPG or FLIF",
-    endings: ["bpg", "flif"],
-    begins: starts("BPG\xfb", "FLIF"),
-    advice: toPng
-  },
+  { format: "bpg", title: "BPG or FLIF", endings: ["bpg", "flif"], begins: starts("BPG\xfb", "FLIF") },
   {
     format: "video",
     title: "video",
-    endings: [],
     begins: (ascii) =>
       starts("\x1aE\xdf\xa3", "OggS", "FLV\x01", "\0\0\x01\xba", "\x8aMNG\r\n")(ascii) ||
       ascii(8, 4) === "AVI " ||
@@ -236,8 +188,7 @@ const all: ReadonlyArray<OtherFormat> = [
       fits(ascii, 1, "\0\x01", "\x01\x02\x03\x09\x0a\x0b") &&
       ascii(12, 2) !== "\0\0" &&
       ascii(14, 2) !== "\0\0" &&
-      fits(ascii, 16, "\x08\x0f\x10\x18\x20"),
-    advice: toPng
+      fits(ascii, 16, "\x08\x0f\x10\x18\x20")
   }
 ]
 
@@ -246,7 +197,7 @@ export const refusal = (source: string, start: Uint8Array): NotAnImage | Unsuppo
   const ascii: Ascii = (at, length) => String.fromCharCode(...start.subarray(at, at + length))
   const other = all.find(({ begins }) => begins(ascii))
   if (other !== undefined) {
-    const { advice, format, title } = other
+    const { advice = toPng, format, title } = other
     const detail = `it is of a kind (${title}) that is not read here. ${advice}`
     return new UnsupportedImage({ source, format, detail })
   }
@@ -259,7 +210,7 @@ export const refusal = (source: string, start: Uint8Array): NotAnImage | Unsuppo
   return new NotAnImage({ source, detail })
 }
 
-const endings: ReadonlySet<string> = new Set(all.flatMap((one) => one.endings))
+const endings: ReadonlySet<string> = new Set(all.flatMap((one) => one.endings ?? []))
 
 /** Whether a file is a picture of such a kind by its name. */
 export const isNamed = (path: string): boolean =>

@@ -66,7 +66,7 @@ const decode = Effect.fnUntraced(function* (
     const raster = yield* image.pixels
     if (raster.channels === channels) return raster
   }
-  const bytes = yield* image.bytes
+  const all = yield* image.bytes
   const accept = (found: {
     readonly width: number
     readonly height: number
@@ -77,12 +77,13 @@ const decode = Effect.fnUntraced(function* (
       : Effect.fail(new UnsupportedImage({ source, format, detail }))
   }
   if (decoder === "ours") {
-    return yield* Bmp.decode(source, bytes, channels, (size) =>
+    return yield* Bmp.decode(source, all, channels, (size) =>
       Effect.andThen(accept(size), SharpInput.count(size))
     )
   }
   const { page = 1 } = image
   const { stretch } = options ?? {}
+  const bytes = yield* SharpInput.upToPage({ page, source }, all)
   const range = (offset: number, length: number) => Effect.succeed(bytes.subarray(offset, offset + length))
   const from = { source, format, page, head: Effect.succeed(bytes), range }
   const found = yield* SharpInput.look(
@@ -94,12 +95,10 @@ const decode = Effect.fnUntraced(function* (
   const run = <A>(use: (pipeline: SharpInput.Pipeline) => Promise<A>): Effect.Effect<A, ImageError> =>
     Effect.andThen(
       SharpInput.count(found),
-      Effect.catch(
-        Effect.tryPromise({
-          try: () => use(sharp(bytes, SharpInput.optionsOf(page, width * height, found)).autoOrient()),
-          catch: (cause) => ({ cause })
-        }),
-        ({ cause }) => SharpInput.failed(from, cause)
+      SharpInput.decoded(
+        format,
+        (failOn) => use(sharp(bytes, SharpInput.optionsOf(page, width * height, found, failOn)).autoOrient()),
+        (cause) => SharpInput.failed(from, cause)
       )
     )
   if (stretch !== undefined && found.isStretched === true) {

@@ -3,12 +3,12 @@
  * else has read the header; and it is told how many pixels there may be.
  */
 import { Effect, Metric } from "effect"
+import { isLost } from "./decoding/Coding.ts"
 import type { Conversion } from "./decoding/IccProfile.ts"
 import { isOf, type Space } from "./decoding/ProfileSpace.ts"
 import { type ImageError, NotAnImage, UnsupportedImage } from "./ImageError.ts"
 import type { ImageFormat } from "./ImageFormat.ts"
 import type { SharpModule } from "./SharpModule.ts"
-import * as TiffHeader from "./TiffHeader.ts"
 import * as Telemetry from "../TelemetryNames.ts"
 import { lazily } from "../service/CodeNotLoaded.ts"
 import { firstLineOf } from "../SystemError.ts"
@@ -42,6 +42,25 @@ export const pixels = Telemetry.servers.counter("segformer.decoded.pixels")
 export const count = ({ height, width }: Pick<Facts, "width" | "height">): Effect.Effect<void> =>
   Metric.update(pixels, width * height)
 
+type FailOn = "warning" | "error"
+
+/**
+ * Decodes. A JPEG has to do without a warning, or with one of what no viewer minds: then it is decoded again, since at the first
+ * one its decoder has stopped.
+ */
+export const decoded = <A, E>(
+  format: Source["format"],
+  use: (failOn: FailOn) => Promise<A>,
+  failed: (cause: unknown) => Effect.Effect<never, E>
+): Effect.Effect<A, E> => {
+  const once = (failOn: FailOn) =>
+    Effect.tryPromise({ try: () => use(failOn), catch: (cause) => ({ cause }) })
+  const strictly = Effect.catch(once("warning"), (failure) =>
+    isLost(String(failure.cause)) ? Effect.fail(failure) : once("error")
+  )
+  return Effect.catch(format === "jpeg" ? strictly : once("error"), ({ cause }) => failed(cause))
+}
+
 /**
  * Warnings are not enough to refuse a picture: libjpeg warns of bytes that no viewer minds. But a tile of a TIFF that is not there
  * is one, and would be black. `page` is counted from 1, and `maxPixels` is what the decoder itself refuses more than.
@@ -53,10 +72,11 @@ export const optionsOf = (
     isStretched,
     isTiled,
     metadata
-  }: Pick<Facts, "isStretched" | "isTiled"> & { readonly metadata?: Metadata | undefined } = {}
+  }: Pick<Facts, "isStretched" | "isTiled"> & { readonly metadata?: Metadata | undefined } = {},
+  failOn: FailOn = "error"
 ) =>
   ({
-    failOn: isTiled === true ? "warning" : "error",
+    failOn: isTiled === true ? "warning" : failOn,
     limitInputPixels: maxPixels,
     // Numbers stay as they are; and libvips tells profiles apart by how many numbers a colour has.
     ignoreIcc:
@@ -75,6 +95,19 @@ export interface Source {
   /** A part of it, or what there is of that. */
   readonly range: (offset: number, length: number) => Effect.Effect<Uint8Array, ImageError>
 }
+
+/** Loaded late: who encodes, or draws words, needs no reader of every header. */
+const headers = Effect.orDie(lazily(() => import("./UpToPage.ts")))
+
+export const upToPage = (from: Pick<Source, "page" | "source">, bytes: Uint8Array) =>
+  Effect.flatMap(headers, (module) => module.upToPage(from, bytes))
+
+/** What is unusual about a TIFF; nothing of other types. */
+const unusual = Effect.fnUntraced(function* ({ format, head, page }: Source) {
+  if (format !== "tiff") return []
+  const { TiffHeader } = yield* headers
+  return TiffHeader.unusual(yield* head, page)
+})
 
 /** What decoders call what is not in them. */
 const lacks =
@@ -101,20 +134,17 @@ const profileOf = Effect.fnUntraced(function* ({ icc, space }: Metadata): Effect
 })
 
 /** Why a file cannot be decoded: a kind that is unusual, or bytes that are broken. */
-export const failed = (
-  { format, head, page, source }: Source,
-  cause: unknown
-): Effect.Effect<never, ImageError> => {
+export const failed = (from: Source, cause: unknown): Effect.Effect<never, ImageError> => {
+  const { format, source } = from
   const said = firstLineOf(cause)
   const reason = /failOn/.test(said) ? "a part of it cannot be decoded" : said
   const broken = new NotAnImage({ source, detail: `it is broken or cut off (${reason})` })
   const layout = layouts.find(([of]) => of.test(reason))?.[1]
   if (layout !== undefined)
     return Effect.fail(new UnsupportedImage({ source, format, detail: `${layout} (${reason})` }))
-  return Effect.flatMap(head, (bytes): Effect.Effect<never, ImageError> => {
-    const unusual = format === "tiff" ? TiffHeader.unusual(bytes, page) : []
-    if (unusual.length === 0 && !lacks.test(reason)) return Effect.fail(broken)
-    const what = unusual.length === 0 ? "it is of a kind that its decoder lacks" : unusual.join(", ")
+  return Effect.flatMap(unusual(from), (found): Effect.Effect<never, ImageError> => {
+    if (found.length === 0 && !lacks.test(reason)) return Effect.fail(broken)
+    const what = found.length === 0 ? "it is of a kind that its decoder lacks" : found.join(", ")
     return Effect.fail(
       new UnsupportedImage({
         source,
@@ -178,14 +208,13 @@ export const look = Effect.fnUntraced(function* (
   const refuse = (detail: string) => new UnsupportedImage({ source, format, detail })
   const wanted = colours[space]
   if (wanted === undefined) {
-    const unusual = format === "tiff" ? TiffHeader.unusual(yield* from.head, from.page) : []
-    const what = unusual.length === 0 ? `its colours are ${space}` : unusual.join(", ")
+    const found = yield* unusual(from)
+    const what = found.length === 0 ? `its colours are ${space}` : found.join(", ")
     return yield* refuse(`${what}, and cannot be read here. Convert it to sRGB or grey`)
   }
-  const bands = channels - (hasAlpha ? 1 : 0)
-  if (wanted === 1 && bands > 1) {
+  if (channels - (hasAlpha ? 1 : 0) > wanted) {
     return yield* refuse(
-      `it has ${channels} bands, and does not say that they are red, green and blue. Make a file of the one or three that are to be seen`
+      `it has ${channels} bands, and does not say which of them are red, green and blue. Make a file of the one or three that are to be seen`
     )
   }
   if (!isColour && !isStretched) {
@@ -206,7 +235,10 @@ export const look = Effect.fnUntraced(function* (
     return yield* refuse(`its samples are ${depth}, which are not read here`)
   const toSrgb = isStretched ? undefined : yield* profileOf(metadata)
   if (typeof toSrgb === "object") return yield* refuse(`${toSrgb.unread}. Convert it to sRGB`)
-  const laid = metadata.format === "tiff" ? yield* TiffHeader.laid(from.range, from.page) : undefined
+  const laid =
+    metadata.format === "tiff"
+      ? yield* Effect.flatMap(headers, ({ TiffHeader }) => TiffHeader.laid(from.range, from.page))
+      : undefined
   return {
     ...metadata.autoOrient,
     metadata,

@@ -20,7 +20,6 @@ export const load = (
     catch: (cause) => new DependencyMissing({ packages: ["sharp"], purpose, detail: firstLineOf(cause) })
   })
 
-/** The first line of what libvips says. */
 /** The same memory without Node's additions. */
 export const plain = ({ buffer, byteLength, byteOffset }: Buffer): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength)

@@ -30,10 +30,10 @@ const draw = async (sharp: SharpModule, text: string, size: number): Promise<Wor
   // the left, whichever way its words run.
   const [before, both] = await Promise.all([ink(sharp, "H", points), ink(sharp, `H ${clean}`, points)])
   let from = before.width
-  while (from < both.width && !isInked(both, from)) from++
+  while (from < both.width && !isInked(both, [from, from + 1], [0, both.height])) from++
   if (from === both.width) return undefined
   let baseline = both.height
-  while (baseline > 0 && !rowOf(both, baseline - 1, before.width)) baseline--
+  while (baseline > 0 && !isInked(both, [0, before.width], [baseline - 1, baseline])) baseline--
   const width = both.width - from
   const coverage = new Uint8Array(width * both.height)
   for (let y = 0; y < both.height; y++) {
@@ -50,6 +50,8 @@ interface Drawn {
   readonly data: Uint8Array
 }
 
+type Span = readonly [from: number, to: number]
+
 /** White on black. */
 const ink = async (sharp: SharpModule, text: string, points: number): Promise<Drawn> => {
   const escaped = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
@@ -58,13 +60,9 @@ const ink = async (sharp: SharpModule, text: string, points: number): Promise<Dr
   return { width: info.width, height: info.height, channels: info.channels, data }
 }
 
-const isInked = ({ channels, data, height, width }: Drawn, column: number): boolean => {
-  for (let y = 0; y < height; y++) if (data[(y * width + column) * channels]! > 0) return true
-  return false
-}
-
-/** Whether a row has ink before a column. */
-const rowOf = ({ channels, data, width }: Drawn, row: number, end: number): boolean => {
-  for (let x = 0; x < end; x++) if (data[(row * width + x) * channels]! > 0) return true
+/** Whether there is ink in these columns of these rows. */
+const isInked = ({ channels, data, width }: Drawn, [left, right]: Span, [top, bottom]: Span): boolean => {
+  for (let y = top; y < bottom; y++)
+    for (let x = left; x < right; x++) if (data[(y * width + x) * channels]! > 0) return true
   return false
 }

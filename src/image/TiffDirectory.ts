@@ -5,7 +5,7 @@
 import * as ExifOrientation from "./ExifOrientation.ts"
 
 /** Bytes of a value of each type that holds whole numbers: BYTE, SHORT, LONG, LONG8 and IFD. */
-export const sizes: ReadonlyMap<number, 1 | 2 | 4 | 8> = new Map([
+const sizes: ReadonlyMap<number, 1 | 2 | 4 | 8> = new Map([
   [1, 1],
   [3, 2],
   [4, 4],

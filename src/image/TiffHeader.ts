@@ -2,15 +2,7 @@
 import { Effect } from "effect"
 import { ORIENTATION, orientationOf } from "./ExifOrientation.ts"
 import { type Found, needMore, type Reader, refused, sized } from "./HeaderFound.ts"
-import {
-  type Directory,
-  directoryAt,
-  frameAt,
-  type Layout,
-  numberAt,
-  sizes,
-  widths
-} from "./TiffDirectory.ts"
+import { type Directory, directoryAt, frameAt, type Layout, numberAt, widths } from "./TiffDirectory.ts"
 
 const WIDTH = 0x0100
 const HEIGHT = 0x0101
@@ -57,8 +49,11 @@ const pageOf = (view: DataView, page: number): Directory | Found => {
     if (typeof frame === "number") return needMore(frame)
     at = frame.next
   }
-  return refused(`it has more than ${MOST_PAGES} pages`)
+  return tooManyPages
 }
+
+/** Decoders count them all before they decode one. */
+const tooManyPages = refused(`it has more than ${MOST_PAGES} pages`)
 
 const raw =
   "it is a camera's raw file, of which only a small preview could be read. Develop it, and save a JPEG, PNG or TIFF"
@@ -66,6 +61,7 @@ const raw =
 export const tiff: Reader = (view, ascii, page) => {
   const directory = pageOf(view, page)
   if ("_tag" in directory) return directory
+  if (directory.next !== 0 && pageOf(view, Infinity) === tooManyPages) return tooManyPages
   const { contradictions, next, tags, values } = directory
   const isReduced = ((values.get(SUBFILE) ?? 0) & 1) === 1
   if (tags.has(DNG) || ascii(8, 2) === "CR" || (page === 1 && isReduced && tags.has(SUB_DIRECTORIES)))
@@ -99,27 +95,21 @@ const PALETTE = 3
 const YCBCR = 6
 const OLD_JPEG = 6
 const JPEG = 7
-const compressions: ReadonlyMap<number, string> = new Map([
-  [OLD_JPEG, "old-style JPEG"],
-  [9, "JBIG"],
-  [10, "JBIG"],
-  [32_766, "NeXT"],
-  [32_809, "ThunderScan"],
-  [33_003, "JPEG 2000"],
-  [33_005, "JPEG 2000"],
-  [34_661, "JBIG"],
-  [34_676, "SGI LogLuv"],
-  [34_677, "SGI LogLuv"],
-  [34_712, "JPEG 2000"],
-  [34_887, "LERC"],
-  [34_925, "LZMA"],
-  [34_933, "PNG"],
-  [34_934, "JPEG XR"],
-  [50_000, "Zstandard"],
-  [50_001, "WebP"],
-  [50_002, "JPEG XL"],
-  [52_546, "JPEG XL"]
-])
+const compressions: ReadonlyArray<readonly [name: string, ...numbers: ReadonlyArray<number>]> = [
+  ["old-style JPEG", OLD_JPEG],
+  ["JBIG", 9, 10, 34_661],
+  ["NeXT", 32_766],
+  ["ThunderScan", 32_809],
+  ["JPEG 2000", 33_003, 33_005, 34_712],
+  ["SGI LogLuv", 34_676, 34_677],
+  ["LERC", 34_887],
+  ["LZMA", 34_925],
+  ["PNG", 34_933],
+  ["JPEG XR", 34_934],
+  ["Zstandard", 50_000],
+  ["WebP", 50_001],
+  ["JPEG XL", 50_002, 52_546]
+]
 
 const photometrics: ReadonlyMap<number, string> = new Map([
   [4, "a mask of what is transparent"],
@@ -146,7 +136,7 @@ export const unusual = (bytes: Uint8Array, page = 1): ReadonlyArray<string> => {
   const samples = values.get(SAMPLES) ?? 1
   const compression = values.get(COMPRESSION) ?? 1
   const photometric = values.get(PHOTOMETRIC)
-  const known = compressions.get(compression)
+  const known = compressions.find((numbers) => numbers.includes(compression))?.[0]
   const colours = photometric === undefined ? "of no kind that it tells" : photometrics.get(photometric)
   return [
     ...(known === undefined ? [] : [`its compression is ${known}`]),
@@ -171,32 +161,22 @@ export const laid = Effect.fnUntraced(function* <E>(
   const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const layout = startOf(viewOf(yield* range(0, 16)))
   const [countBytes, entryBytes, offsetBytes] = widths(layout)
-  const found = { isTiled: false, isMinWhite: false }
   let at = layout.first
   for (let number = 1; at > 0 && number <= Math.min(page, MOST_PAGES); number++) {
     const start = viewOf(yield* range(at, countBytes))
-    if (start.byteLength < countBytes) break
-    const count = numberAt(start, 0, countBytes, layout.little)
     // What has more entries is none that its decoder would take.
+    const count = start.byteLength < countBytes ? Infinity : numberAt(start, 0, countBytes, layout.little)
     if (count > 65_535) break
-    const length = count * entryBytes
-    const entries = viewOf(yield* range(at + countBytes, length + offsetBytes))
-    if (entries.byteLength < length + offsetBytes) break
+    const entries = viewOf(yield* range(at, countBytes + count * entryBytes + offsetBytes))
+    // Values that lie elsewhere are not in it: none of those that count here.
+    const found = directoryAt(entries, 0, layout)
+    if (typeof found === "number") break
+    const { next, tags, values } = found
     if (number === page)
-      // Of two entries the first counts.
-      for (let entry = length - entryBytes; entry >= 0; entry -= entryBytes) {
-        const tag = entries.getUint16(entry, layout.little)
-        if (tag === TILE_WIDTH) found.isTiled = true
-        if (tag === PHOTOMETRIC) {
-          const size = sizes.get(entries.getUint16(entry + 2, layout.little))
-          found.isMinWhite =
-            size !== undefined &&
-            numberAt(entries, entry + 4 + offsetBytes, size, layout.little) === MIN_IS_WHITE
-        }
-      }
-    at = numberAt(entries, length, offsetBytes, layout.little)
+      return { isTiled: tags.has(TILE_WIDTH), isMinWhite: values.get(PHOTOMETRIC) === MIN_IS_WHITE }
+    at = next
   }
-  return found
+  return { isTiled: false, isMinWhite: false }
 })
 
 const unusualNone: Found = { _tag: "Unknown" }

@@ -36,6 +36,8 @@ const whole = (value: unknown): number | undefined => {
   return Number.isSafeInteger(number) && typeof number === "number" ? number : undefined
 }
 
+const objectOf = (value: unknown): Json => (Predicate.isReadonlyObject(value) ? value : {})
+
 /** A point by itself. */
 const isPoint = (value: unknown): value is readonly [number, number] =>
   isList(value) && value.length === 2 && value.every(isNumber)
@@ -114,9 +116,9 @@ const sizesIn = (
 ): ReadonlyMap<number, Pick<Image, "width" | "height">> => {
   const sizes = new Map<number, Pick<Image, "width" | "height">>()
   for (const entry of annotations) {
-    if (!Predicate.isReadonlyObject(entry) || !Predicate.isReadonlyObject(entry["segmentation"])) continue
-    const { size } = entry["segmentation"]
-    const image = whole(entry["image_id"])
+    const { image_id: imageId, segmentation } = objectOf(entry)
+    const { size } = objectOf(segmentation)
+    const image = whole(imageId)
     const own = isList(size) ? sizeOf(size[1], size[0]) : undefined
     if (image !== undefined && own !== undefined && !sizes.has(image)) sizes.set(image, own)
   }
@@ -157,6 +159,10 @@ class Reading {
     return undefined
   }
 
+  #idOf(what: "image" | "category", { id }: Json, index: number): number | undefined {
+    return whole(id) ?? this.#leave(what, "it has no id that is a whole number", index)
+  }
+
   /** Images whose size nobody tells. */
   readonly #unsized = new Set<number>()
 
@@ -167,9 +173,9 @@ class Reading {
   ): ReadonlyArray<Image> {
     const seen = new Map<number, string>()
     return list.flatMap((entry, index) => {
-      const image = Predicate.isReadonlyObject(entry) ? entry : {}
-      const id = whole(image["id"])
-      if (id === undefined) return this.#leave("image", "it has no id that is a whole number", index) ?? []
+      const image = objectOf(entry)
+      const id = this.#idOf("image", image, index)
+      if (id === undefined) return []
       const size = sizeOf(image["width"], image["height"]) ?? sizes.get(id)
       if (size === undefined) {
         this.#unsized.add(id)
@@ -190,9 +196,9 @@ class Reading {
   categories(list: ReadonlyArray<unknown>): ReadonlyArray<Category> {
     const names = new Map<number, unknown>()
     return list.flatMap((entry, index) => {
-      const category = Predicate.isReadonlyObject(entry) ? entry : {}
-      const id = whole(category["id"])
-      if (id === undefined) return this.#leave("category", "it has no id that is a whole number", index) ?? []
+      const category = objectOf(entry)
+      const id = this.#idOf("category", category, index)
+      if (id === undefined) return []
       const { name, supercategory } = category
       if (names.has(id)) {
         // The same once more is no fault.
@@ -217,12 +223,12 @@ class Reading {
   annotations(list: ReadonlyArray<unknown>, images?: ReadonlyArray<Image>): ReadonlyArray<Annotation> {
     const found: Array<Annotation> = []
     const sizes = images && new Map(images.map((image) => [image.id, image]))
-    const given = list.map((entry) => (Predicate.isReadonlyObject(entry) ? whole(entry["id"]) : undefined))
+    const given = list.map((entry) => whole(objectOf(entry)["id"]))
     const all = new Set(given)
     const byId = new Map<number, Annotation>()
     let last = given.reduce<number>((most, id) => Math.max(most, id ?? 0), list.length)
     for (const [index, entry] of list.entries()) {
-      const annotation = Predicate.isReadonlyObject(entry) ? entry : {}
+      const annotation = objectOf(entry)
       const own = given[index]
       const id = own ?? (all.has(index + 1) ? ++last : index + 1)
       const image_id = whole(annotation["image_id"])

@@ -2,6 +2,7 @@
 import { Result } from "effect"
 import * as ClassTable from "./ClassTable.ts"
 import { allocate, type LabelData } from "./LabelMap.ts"
+import * as Palette from "./Palette.ts"
 
 /** Samples of a picture, row-major, channels side by side; of 16-bit samples the high byte counts. */
 export interface ColorPicture {
@@ -60,17 +61,15 @@ export const colorIds = (
         : (plane[data[i]!] ?? -1)
     if (key !== lastKey) {
       const both = shared.get(key)
-      if (both !== undefined) {
-        return Result.fail(
-          `pixel (${i % picture.width}, ${Math.floor(i / picture.width)}) has colour ${hex(key)}, which ${both} share: ` +
-            "no picture in these colours says which is meant"
-        )
-      }
       const id = ids.get(key) ?? unknownColor
-      if (id === undefined) {
-        const color = key < 0 ? `index ${data[i]}` : `colour ${hex(key)}`
-        const where = `(${i % picture.width}, ${Math.floor(i / picture.width)})`
-        return Result.fail(`pixel ${where} has ${color}, which is no class of the palette`)
+      if (both !== undefined || id === undefined) {
+        const color = key < 0 ? `index ${data[i]}` : `colour ${Palette.toHex(Palette.rgb(key))}`
+        const where = `pixel (${i % picture.width}, ${Math.floor(i / picture.width)}) has ${color}, which`
+        return Result.fail(
+          both === undefined
+            ? `${where} is no class of the palette`
+            : `${where} ${both} share: no picture in these colours says which is meant`
+        )
       }
       lastKey = key
       lastId = id
@@ -79,5 +78,3 @@ export const colorIds = (
   }
   return Result.succeed(out)
 }
-
-const hex = (key: number): string => `#${key.toString(16).padStart(6, "0")}`

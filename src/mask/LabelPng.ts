@@ -191,8 +191,5 @@ export const decodeAlpha = (
 }
 
 /** The PNG of a mask: grey, 8 bits, 255 in the mask and 0 outside. */
-export const encodeMask = (mask: BinaryMask): Uint8Array => {
-  const data = new Uint8Array(mask.data.length)
-  for (let i = 0; i < data.length; i++) data[i] = mask.data[i] === 0 ? 0 : 255
-  return encodePng({ width: mask.width, height: mask.height, channels: 1, depth: 8, data })
-}
+export const encodeMask = ({ data, height, width }: BinaryMask): Uint8Array =>
+  encodePng({ width, height, channels: 1, depth: 8, data: data.map((value) => (value === 0 ? 0 : 255)) })

@@ -111,14 +111,7 @@ export const fillHoles = (mask: BinaryMask, options: FillOptions = {}): BinaryMa
   const areas = Components.areas(parts)
   const stays = touchesBorder(parts)
   for (let c = 0; c < parts.count; c++) if (areas[c]! > (options.maxArea ?? Infinity)) stays[c] = 1
-  const data = mask.data.slice()
-  paintRuns(
-    parts,
-    (c) => stays[c] === 0,
-    data,
-    () => 1
-  )
-  return { ...mask, data }
+  return painted(mask, parts, (c) => (stays[c] === 0 ? 1 : undefined))
 }
 
 export interface RemoveOptions {
@@ -136,14 +129,7 @@ export const removeSmall: {
   const minArea = leastArea(options.minArea)
   const parts = Components.make(mask, { connectivity: options.connectivity, exclude: [0] })
   const areas = Components.areas(parts)
-  const data = mask.data.slice()
-  paintRuns(
-    parts,
-    (c) => areas[c]! < minArea,
-    data,
-    () => 0
-  )
-  return { ...mask, data }
+  return painted(mask, parts, (c) => (areas[c]! < minArea ? 0 : undefined))
 })
 
 /** Which regions go, and what takes their place. */
@@ -165,19 +151,10 @@ export const removeSmallRegions: {
   const parts = Components.make(map, { connectivity: options.connectivity, exclude: options.exclude })
   const areas = Components.areas(parts)
   const isSmall = (c: number): boolean => areas[c]! < minArea
-  const data = map.data.slice()
   const { into } = options
-  if (into !== undefined) paintRuns(parts, isSmall, data, () => into)
-  else {
-    const winners = longestNeighbours(map, parts, isSmall)
-    paintRuns(
-      parts,
-      (c) => winners.has(c),
-      data,
-      (c) => winners.get(c)!
-    )
-  }
-  return { ...map, data }
+  if (into !== undefined) return painted(map, parts, (c) => (isSmall(c) ? into : undefined))
+  const winners = longestNeighbours(map, parts, isSmall)
+  return painted(map, parts, (c) => winners.get(c))
 })
 
 /** For each of some components, the class with which it shares the most pixel edges. */
@@ -188,25 +165,22 @@ const longestNeighbours = (
 ): Map<number, number> => {
   const { data, height, width } = map
   const shared = new Map<number, Map<number, number>>()
-  for (let y = 0; y < height; y++) {
-    for (let i = parts.rows[y]!; i < parts.rows[y + 1]!; i++) {
-      const c = parts.component[i]!
-      if (c < 0 || !wanted(c)) continue
-      let edges = shared.get(c)
-      if (edges === undefined) shared.set(c, (edges = new Map()))
-      const start = y * width + parts.starts[i]!
-      const end = y * width + parts.ends[i]!
-      const own = data[start]!
-      const count = (at: number): void => {
-        const id = data[at]!
-        if (id !== own && id !== map.ignoreIndex) edges.set(id, (edges.get(id) ?? 0) + 1)
-      }
-      if (parts.starts[i]! > 0) count(start - 1)
-      if (parts.ends[i]! < width) count(end)
-      if (y > 0) for (let at = start; at < end; at++) count(at - width)
-      if (y < height - 1) for (let at = start; at < end; at++) count(at + width)
+  eachRun(parts, (c, y, first, past) => {
+    if (!wanted(c)) return
+    let edges = shared.get(c)
+    if (edges === undefined) shared.set(c, (edges = new Map()))
+    const start = y * width + first
+    const end = y * width + past
+    const own = data[start]!
+    const count = (at: number): void => {
+      const id = data[at]!
+      if (id !== own && id !== map.ignoreIndex) edges.set(id, (edges.get(id) ?? 0) + 1)
     }
-  }
+    if (first > 0) count(start - 1)
+    if (past < width) count(end)
+    if (y > 0) for (let at = start; at < end; at++) count(at - width)
+    if (y < height - 1) for (let at = start; at < end; at++) count(at + width)
+  })
   const winners = new Map<number, number>()
   for (const [c, edges] of shared) {
     let best = -1
@@ -221,28 +195,34 @@ const longestNeighbours = (
 
 const touchesBorder = (parts: Components.Components): Uint8Array => {
   const touches = new Uint8Array(parts.count)
-  for (let y = 0; y < parts.height; y++) {
-    for (let i = parts.rows[y]!; i < parts.rows[y + 1]!; i++) {
-      const c = parts.component[i]!
-      if (c < 0) continue
-      if (y === 0 || y === parts.height - 1 || parts.starts[i] === 0 || parts.ends[i] === parts.width)
-        touches[c] = 1
-    }
-  }
+  eachRun(parts, (c, y, start, end) => {
+    if (y === 0 || y === parts.height - 1 || start === 0 || end === parts.width) touches[c] = 1
+  })
   return touches
 }
 
-const paintRuns = (
+/** The same with components that get an id. */
+const painted = <Self extends LabelMap | BinaryMask>(
+  self: Self,
   parts: Components.Components,
-  wanted: (component: number) => boolean,
-  data: { fill(value: number, start: number, end: number): unknown },
-  id: (component: number) => number
+  idOf: (component: number) => number | undefined
+): Self => {
+  const data = self.data.slice()
+  eachRun(parts, (c, y, start, end) => {
+    const id = idOf(c)
+    if (id !== undefined) data.fill(id, y * parts.width + start, y * parts.width + end)
+  })
+  return { ...self, data }
+}
+
+/** Goes through the runs of components row by row: the component, its row, its first column and the one past its last. */
+const eachRun = (
+  { component, ends, height, rows, starts }: Components.Components,
+  visit: (component: number, row: number, start: number, end: number) => void
 ): void => {
-  for (let y = 0; y < parts.height; y++) {
-    for (let i = parts.rows[y]!; i < parts.rows[y + 1]!; i++) {
-      const c = parts.component[i]!
-      if (c >= 0 && wanted(c))
-        data.fill(id(c), y * parts.width + parts.starts[i]!, y * parts.width + parts.ends[i]!)
+  for (let y = 0; y < height; y++) {
+    for (let i = rows[y]!; i < rows[y + 1]!; i++) {
+      if (component[i]! >= 0) visit(component[i]!, y, starts[i]!, ends[i]!)
     }
   }
 }

@@ -49,8 +49,10 @@ interface Guest extends Arrival {
   /** On the monotonic clock. */
   readonly since: bigint
   bytes: number
-  state: "arriving" | "present" | "gone"
 }
+
+const countOf = (guests: ReadonlySet<Guest>, address: string): number =>
+  [...guests].filter((guest) => guest.address === address).length
 
 /** How long a body is given, in nanoseconds, before it may be told that it is the slowest. */
 const grace = 100_000_000n
@@ -63,10 +65,9 @@ export const make = ({
   queue
 }: AdmissionLimits): Admission => {
   const turns = Semaphore.makeUnsafe(concurrency)
+  /** In the order in which they came: with a body that is waited for, with a place. */
   const arriving = new Set<Guest>()
   const placed = new Set<Guest>()
-  /** Places by address. */
-  const places = new Map<string, number>()
   let working = 0
   let heldBytes = 0
   /** Milliseconds an image takes, the latest counting most. */
@@ -100,18 +101,11 @@ export const make = ({
     return found
   }
 
-  const ownOf = ({ address }: Pick<Guest, "address">): number => places.get(address) ?? 0
-
-  const take = (guest: Guest, one: 1 | -1): void => {
-    const own = ownOf(guest) + one
-    if (own === 0) places.delete(guest.address)
-    else places.set(guest.address, own)
-    if (one === 1) placed.add(guest)
-    else placed.delete(guest)
-  }
-
   /** Whether one who takes an answer slowly has made room, and has more places than that one. */
   const makeRoom = (): boolean => {
+    const counts = new Map<string, number>()
+    for (const { address } of placed) counts.set(address, (counts.get(address) ?? 0) + 1)
+    const ownOf = ({ address }: Guest) => counts.get(address) ?? 0
     const slow = [...placed]
       .sort((a, b) => ownOf(b) - ownOf(a))
       .find((guest) => ownOf(guest) > 1 && guest.cut())
@@ -122,7 +116,7 @@ export const make = ({
   /** Whether there is no place for one more of this address. */
   const noPlace = (address: string): Refusal | undefined => {
     if (placed.size >= concurrency + queue && !makeRoom()) return full()
-    return ownOf({ address }) >= maxPlacesPerAddress
+    return countOf(placed, address) >= maxPlacesPerAddress
       ? busy(
           `The service works on ${maxPlacesPerAddress} requests of your address already. Try again shortly`
         )
@@ -130,11 +124,10 @@ export const make = ({
   }
 
   const leave = (guest: Guest): void => {
-    if (guest.state === "present") take(guest, -1)
+    placed.delete(guest)
     arriving.delete(guest)
     heldBytes -= guest.bytes
     guest.bytes = 0
-    guest.state = "gone"
   }
 
   const arrive = (announced: number, address: string, cut: () => boolean, now: bigint): Guest | Refusal => {
@@ -142,9 +135,7 @@ export const make = ({
     if (refused !== undefined) return refused
     // A single large body is never refused for ever.
     if (heldBytes > 0 && heldBytes + announced > maxHeldBytes) return heavy()
-    let others = 0
-    for (const guest of arriving) if (guest.address === address) others++
-    if (others >= maxBodiesPerAddress) {
+    if (countOf(arriving, address) >= maxBodiesPerAddress) {
       const victim = slowest(address, now)
       if (victim === undefined) return crowded()
       victim.onCut(
@@ -160,22 +151,20 @@ export const make = ({
       cut,
       since: now,
       bytes: 0,
-      state: "arriving",
       onCut: () => {},
       count: (bytes) => {
-        if (guest.state === "gone") return undefined
+        if (!arriving.has(guest) && !placed.has(guest)) return undefined
         if (heldBytes > guest.bytes && heldBytes + bytes > maxHeldBytes) return heavy()
         guest.bytes += bytes
         heldBytes += bytes
         return undefined
       },
       place: Effect.suspend(() => {
-        if (guest.state !== "arriving") return Effect.void
+        if (!arriving.has(guest)) return Effect.void
         const refused = noPlace(address)
         if (refused !== undefined) return Effect.fail(refused)
         arriving.delete(guest)
-        guest.state = "present"
-        take(guest, 1)
+        placed.add(guest)
         return Effect.void
       })
     }

@@ -50,6 +50,9 @@ import type { SpanName } from "../TelemetryNames.ts"
 import * as ErrorKind from "../ErrorKind.ts"
 import { firstLineOf } from "../SystemError.ts"
 
+/** What is asked of a decoder besides the page. */
+type OptionsOfPage = Parameters<typeof SharpInput.optionsOf> extends [number, ...infer Rest] ? Rest : never
+
 export interface LargeImage {
   /** For errors: a path, or its name. */
   readonly source: string
@@ -145,11 +148,12 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   if (start._tag === "Refused" || start._tag === "Unknown") {
     yield* ImageOpening.fromMemory(source, source, head, defaultLimits)
   }
+  if (start._tag === "Known") yield* SharpInput.upToPage({ page, source }, head)
   const known = start._tag === "Known" ? start.format : undefined
   // Of a JPEG that would allow any number of scans over all of its pixels, and of other types what a large picture needs.
   const unlimited = known !== "jpeg"
-  const input = (maxPixels: number | false, facts?: Parameters<typeof SharpInput.optionsOf>[2]) =>
-    sharp(path, { ...SharpInput.optionsOf(page, maxPixels, facts), unlimited, sequentialRead: true })
+  const input = (...[maxPixels, ...more]: OptionsOfPage) =>
+    sharp(path, { ...SharpInput.optionsOf(page, maxPixels, ...more), unlimited, sequentialRead: true })
   const from = { source, format: known ?? "image", page, head: Effect.succeed(head), range } as const
   const found =
     start._tag === "Known" && ImageFormat.table[start.format].decoder === "ours"
@@ -192,15 +196,16 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
       : undefined
   if (bitmap === undefined) yield* SharpInput.count(found)
   // sharp cannot be stopped: what it still writes after an interruption goes with the folder.
-  const opened = () =>
+  const opened = (failOn: OptionsOfPage[2]) =>
     bitmap !== undefined
       ? sharp(bitmap.data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
       : metadata === undefined || space === undefined
-        ? input(pixels, found).toColourspace("srgb").removeAlpha()
+        ? input(pixels, found, failOn).toColourspace("srgb").removeAlpha()
         : SharpInput.numbersOf(input(pixels, found), { ...found, metadata })
-  const stored = yield* Effect.tryPromise({
-    try: () =>
-      opened()
+  const stored = yield* SharpInput.decoded(
+    format,
+    (failOn) =>
+      opened(failOn)
         .tiff({
           tile: true,
           tileWidth: tileSide(asStored.width),
@@ -210,13 +215,10 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
           predictor: space !== undefined ? "float" : options.compression === "deflate" ? "horizontal" : "none"
         })
         .toFile(tiled),
-    catch: (cause) => ({ cause })
-  }).pipe(
-    Effect.catch(({ cause }) =>
+    (cause) =>
       /write/.test(firstLineOf(cause))
         ? Effect.fail(notPlaced(source, firstLineOf(cause)))
         : SharpInput.failed(from, cause)
-    )
   )
   if (stored.width !== asStored.width || stored.height !== asStored.height) {
     const detail = `its header says ${width} x ${height} pixels, but it decodes to ${stored.width} x ${stored.height}`

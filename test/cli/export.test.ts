@@ -320,4 +320,31 @@ describe("segformer export", () => {
         }
       }).pipe(Effect.scoped)
   )
+
+  it.live("does not leave out in silence what masks of 0 and 255 show", () =>
+    Effect.gen(function* () {
+      const mask = LabelMap.makeUnsafe({ width: 3, height: 1, data: Uint8Array.of(0, 255, 255) })
+      const map = LabelMap.makeUnsafe({ width: 3, height: 1, data: Uint8Array.of(0, 1, 255) })
+      const list = "0: background\n1: pit\n255: panel\n"
+      const cwd = yield* folder({ "masks/a.png": png(mask), "both/a.png": png(mask), "both/b.png": png(map) })
+      writeFileSync(join(cwd, "names.txt"), list)
+      const told = ["--classes", "names.txt"]
+      for (const [format, from, args, code, isTold, objects] of [
+        ["coco", "masks", told, 1, true, 0],
+        ["coco", "both", told, 0, true, 1],
+        ["coco", "masks", [...told, "--ignore", "none"], 0, false, 1],
+        ["coco", "masks", [...told, "--ignore", "255"], 0, false, 0],
+        ["csv", "masks", told, 1, true, undefined],
+        ["png", "masks", told, 0, false, undefined]
+      ] as const) {
+        const ended = yield* run(["export", format, from, "--out", `out.${format}`, ...args], { cwd })
+        const name = `${format} ${from} ${args.join(" ")}`
+        assert.strictEqual(ended.code, code, name)
+        assert.strictEqual(/a\.png: it holds 0 and 255 alone.*--ignore none/.test(ended.stderr), isTold, name)
+        if (objects === undefined) continue
+        const found = Result.getOrThrow(Coco.parse(readFileSync(join(cwd, "out.coco"), "utf8")))
+        assert.strictEqual(found.annotations.length, objects, name)
+      }
+    }).pipe(Effect.scoped)
+  )
 })

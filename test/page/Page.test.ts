@@ -6,6 +6,7 @@ import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 import type { Page } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
+import { freePort } from "../support/TestServer.ts"
 import * as Warm from "../support/Warm.ts"
 import {
   colorAt,
@@ -189,7 +190,8 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
       it.effect("that the server has stopped, and goes on once it is back", () =>
         Effect.gen(function* () {
           const first = yield* Scope.make()
-          const { port, url } = yield* Scope.provide(serve(), first)
+          const port = yield* freePort
+          const { url } = yield* Scope.provide(serve({ port }), first)
           yield* visitHere(
             url,
             async (page) => {

@@ -3,6 +3,7 @@
  * to sRGB (CMYK, colour profiles with tables) is refused and not guessed.
  */
 import { isFrame, nextMarker } from "../CommonHeaders.ts"
+import { isLost } from "./Coding.ts"
 import { broken, Problem, unsupported } from "./Decoding.ts"
 import { lineOf } from "../../SystemError.ts"
 import * as IccProfile from "./IccProfile.ts"
@@ -11,7 +12,15 @@ import type { Raster } from "../Raster.ts"
 
 const isNode = typeof process === "object" && typeof process.getBuiltinModule === "function"
 
-const silent = { print: () => {}, printErr: () => {} }
+/** What the decoder has warned of: the first warning of each picture. */
+let warnings = ""
+
+const silent = {
+  print: () => {},
+  printErr: (line: string) => {
+    warnings += line
+  }
+}
 
 /** Where it is a file it is read: `fetch` of Node takes no such address. */
 const moduleOptions = async (specifier: string) => {
@@ -113,11 +122,13 @@ export const decode = async (bytes: Uint8Array): Promise<Pixels> => {
   const run = await decoder()
   // The decoder takes a buffer from its start, and a `Buffer` of Node is a part of one even when it is sliced.
   const { buffer } = Uint8Array.from(bytes)
+  warnings = ""
   const { data, height, width } = await run(buffer, { preserveOrientation: false }).catch(
     (cause: unknown) => {
       throw broken(`it cannot be decoded (${cause instanceof Error ? lineOf(cause) : "MozJPEG gave it up"})`)
     }
   )
+  if (isLost(warnings)) throw broken(`a part of it is lost (${warnings})`)
   const pixels = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   convert?.(pixels, 4)
   return { width, height, channels: 4, data: pixels }

@@ -3,23 +3,10 @@ import { Result } from "effect"
 import { unzlibSync } from "fflate"
 import * as PngFile from "../../mask/PngFile.ts"
 import * as Stretch from "../Stretch.ts"
+import { chunkOf, unreadPng } from "./Coding.ts"
 import { broken, type Decode, unsupported } from "./Decoding.ts"
 import * as IccProfile from "./IccProfile.ts"
 import type { Pixels } from "./Pixels.ts"
-
-/** The first chunk of a name. */
-const chunkOf = (bytes: Uint8Array, name: string): Uint8Array | undefined => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  for (let at = 8; at + 12 <= bytes.length;) {
-    const length = view.getUint32(at)
-    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8))
-    if (type === name) return bytes.subarray(at + 8, at + 8 + length)
-    // All that changes colours stands before the pixels.
-    if (type === "IDAT" || type === "IEND") return undefined
-    at += 12 + length
-  }
-  return undefined
-}
 
 /** No profile of a display or camera is near it; what is longer may be a bomb. */
 const maxProfile = 4 * 1024 * 1024
@@ -44,6 +31,8 @@ export const decode = ({ bytes, channels, height, stretch, width }: Decode): Pix
     const { detail } = read.failure
     throw /not supported/.test(detail) ? unsupported(detail) : broken(detail)
   }
+  const unread = unreadPng(bytes)
+  if (unread !== undefined) throw unsupported(unread)
   const picture = read.success
   const size = { width: picture.width, height: picture.height }
   if (picture.depth === 16 && stretch !== undefined) {
@@ -89,16 +78,25 @@ const toPixels = (picture: PngFile.Picture, transparency: Uint8Array | undefined
       return { width, height, channels: 4, data: scaled }
     default:
       return colorType === "grey" || colorType === "rgb"
-        ? keyed({ width, height, channels: colorType === "grey" ? 1 : 3, data: scaled }, data, transparency)
+        ? keyed(
+            { width, height, channels: colorType === "grey" ? 1 : 3, data: scaled },
+            picture,
+            transparency
+          )
         : { width, height, channels: 1, data: scaled }
   }
 }
 
 /** One colour of the file may stand for transparent. */
-const keyed = (pixels: Pixels, samples: PngFile.Picture["data"], key: Uint8Array | undefined): Pixels => {
+const keyed = (pixels: Pixels, picture: PngFile.Picture, key: Uint8Array | undefined): Pixels => {
   const { channels, data, height, width } = pixels
   if (key === undefined || key.length < channels * 2) return pixels
-  const wanted = Array.from({ length: channels }, (_, c) => key[c * 2]! * 256 + key[c * 2 + 1]!)
+  const { data: samples, depth } = picture
+  // Of its 16 bits those count that a sample has.
+  const wanted = Array.from(
+    { length: channels },
+    (_, c) => (key[c * 2]! * 256 + key[c * 2 + 1]!) & (2 ** depth - 1)
+  )
   const out = new Uint8Array(width * height * (channels + 1))
   for (let at = 0, to = 0; at < data.length; at += channels) {
     let same = true

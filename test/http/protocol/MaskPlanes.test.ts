@@ -236,6 +236,27 @@ describe("a mask that is as large as the box beside it", () => {
     })
   )
 
+  it.effect("or of one size whatever the box, as those of Mask R-CNN are, is not the image's", () =>
+    Effect.gen(function* () {
+      const fixed = plane(7, 7, (x) => (x > 2 ? 1 : 0))
+      for (const answer of [
+        { mask: fixed, bbox: [10, 8, 34, 24] },
+        { results: [{ label: "pit", mask: fixed, x_min: 0.2, y_min: 0.1, x_max: 0.9, y_max: 0.8 }] },
+        {
+          masks: [fixed, fixed],
+          class_ids: [1, 2],
+          boxes: [
+            [1, 2, 30, 9],
+            [0, 0, 48, 32]
+          ]
+        }
+      ])
+        assert.include(yield* refusal(answer), "or of one size for any, and not as the image")
+      assert.deepStrictEqual(yield* shares({ mask: plane(7, 7, () => 1), label: "LABEL_1" }), { 1: 48 })
+      assert.deepStrictEqual(yield* shares({ mask: plane(12, 8, () => 1), bbox: [10, 8, 34, 24] }), { 1: 48 })
+    })
+  )
+
   it.effect("or that begins at a place beside it, is not the image's", () =>
     Effect.gen(function* () {
       for (const [field, place] of [
