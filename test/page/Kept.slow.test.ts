@@ -81,37 +81,6 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
     )
 
     onPage(
-      "tells again what failed before it was stored",
-      async (page) => {
-        await segment(page, "halves", "one.png")
-        await kept(page)
-        // What is asked of the store waits for the transaction before.
-        await page.evaluate(
-          () =>
-            new Promise<void>((resolve) => {
-              const request = indexedDB.open("segformer")
-              request.addEventListener("success", () => {
-                const pictures = request.result.transaction("pictures", "readwrite").objectStore("pictures")
-                const hold = () => {
-                  if (document.body.dataset["free"] !== undefined) return request.result.close()
-                  pictures.count().addEventListener("success", hold)
-                }
-                hold()
-                resolve()
-              })
-            })
-        )
-        await page.setInputFiles("#file", png("no.png", Buffer.from("no image")))
-        await page.locator(".thumb[data-state=failed]").waitFor()
-        await page.evaluate(() => (document.body.dataset["free"] = ""))
-        await kept(page)
-        await page.reload()
-        await page.locator(".thumb[data-state=failed][aria-label^='no.png']").waitFor()
-      },
-      { ...desktop, expected }
-    )
-
-    onPage(
       "tells again what failed while it was first written to the store",
       async (page) => {
         await page.evaluate(() => {
