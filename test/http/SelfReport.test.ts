@@ -76,6 +76,8 @@ describe("a service is not well that says so", () => {
 
 describe("work has failed that says so", () => {
   it.each([
+    { status: { code: 10_020, description: "Failure" } },
+    { status: { code: 11_100, description: "Invalid request" } },
     { success: false },
     { is_success: "false" },
     { succeeded: 0 },
@@ -223,6 +225,8 @@ describe("work has failed that says so", () => {
     { status: "Succeeded" },
     { status: { error_code: "OK", error_message: "" } },
     { status: { code: 0 } },
+    { status: { code: 10_000, description: "Ok" } },
+    { status: { code: 3, description: "One image" } },
     { meta: { code: 200 } },
     { retcode: 0, msg: "done" },
     { code: 3, message: "Segmentation complete" },

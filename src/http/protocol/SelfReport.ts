@@ -26,7 +26,7 @@ const failures = /^(?:(?:is|has)_?(?:error|errors|failed)|failed)$/i
 const errorMessages = /^err(?:or)?_?(?:message|msg)$/i
 const errorCodes = /^err(?:or)?_?(?:code|no)$/i
 const statusCodes = /^(?:status|state|ret|(?:(?:status|result|return|response|ret)_?)?code)$/i
-const messages = /^(?:message|msg|detail|reason)$/i
+const messages = /^(?:message|msg|detail|description|reason)$/i
 /** Objects that say how the whole went. */
 const heads = /^(?:status|state|meta|header|(?:response_?)?metadata|base_?resp)$/i
 
