@@ -274,7 +274,11 @@ export const at = Effect.fnUntraced(function* (
   }
   const found = fromValue(answer, path, value, image, known, around)
   const single = saysIds(options) ? undefined : MaskList.single(path, value, parent)
-  if (single === undefined) return yield* found
+  if (single === undefined) {
+    const map = yield* found
+    const things = saysIds(options) || !isRecord(parent) ? undefined : thingsIn(map, parent)
+    return things === undefined ? map : yield* fail(answer, path, things)
+  }
   // Points are no map of ids, few as they are.
   const rings =
     Array.isArray(value) && mask?.as === undefined
@@ -295,6 +299,23 @@ export const at = Effect.fnUntraced(function* (
   const detail = `it is of 0 and 1, and beside it stands ${Decode.quoted(single.name ?? single.label)}: the mask of that, or a map of ids? Say with \`as: "ids"\` that it is a map`
   return yield* fail(answer, path, detail)
 })
+
+/** That a map numbers things, whose classes stand beside it in a list: as ids of classes its numbers would be those of others. */
+const thingsIn = (
+  prediction: Prediction,
+  { category_ids: categoryIds, class_ids: classIds }: Readonly<Record<string, unknown>>
+): string | undefined => {
+  const listed = classIds ?? categoryIds
+  if (prediction._tag !== "Labels" || !Array.isArray(listed) || !listed.every(Number.isInteger))
+    return undefined
+  const classes: ReadonlySet<unknown> = new Set(listed)
+  const stranger = [...LabelMap.histogram(prediction.labelMap).keys()].find(
+    (id) => id > 0 && !classes.has(id)
+  )
+  return stranger === undefined
+    ? undefined
+    : `it has the id ${stranger}, which is none of the classes beside it (${Decode.quoted(listed)}): does it number things? Say with \`as: "ids"\` that it holds ids of classes`
+}
 
 /** From which part of white on a pixel is inside, as stands beside a mask or around it; of a list a `threshold` may be that of its scores. */
 const statedIn = (

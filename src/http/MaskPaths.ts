@@ -204,11 +204,17 @@ const sizeOf = (count: number, beside: Readonly<Record<string, unknown>>, image:
     : sizes.find((size) => same(size, image))
 }
 
-/** Rows, of a plane whose values are listed one after the other; any other value as it is. */
+/** Rows, of a plane whose values are listed one after the other, by columns where `order` or `fortran_order` say so; any other value as it is. */
 export const asRows = (value: unknown, beside: unknown, image: Size): unknown => {
   if (!Array.isArray(value) || typeof value[0] !== "number") return value
-  const size = sizeOf(value.length, isRecord(beside) ? beside : {}, image)
-  return size === undefined
-    ? value
-    : Array.from({ length: size.height }, (_, y) => value.slice(y * size.width, (y + 1) * size.width))
+  const fields = isRecord(beside) ? beside : {}
+  const size = sizeOf(value.length, fields, image)
+  if (size === undefined) return value
+  const { height, width } = size
+  const isByColumn = fields["order"] === "F" || fields["fortran_order"] === true
+  return Array.from({ length: height }, (_, y) =>
+    isByColumn
+      ? Array.from({ length: width }, (_, x): unknown => value[x * height + y])
+      : value.slice(y * width, (y + 1) * width)
+  )
 }

@@ -5,7 +5,7 @@ import { ImageSource } from "effect-segformer"
 import { Custom } from "effect-segformer/http"
 import { LabelPng } from "effect-segformer/mask"
 import { Fixtures } from "effect-segformer/testing"
-import { answer, decode, plane, quarter, refusal, shares } from "./maskAnswers.ts"
+import { answer, decode, ids, plane, quarter, refusal, shares } from "./maskAnswers.ts"
 
 describe("planes of 0 and 1", () => {
   const scaled = (rows: ReadonlyArray<ReadonlyArray<unknown>>, by: number) =>
@@ -254,6 +254,40 @@ describe("a mask that is as large as the box beside it", () => {
         assert.include(yield* refusal(answer), "or of one size for any, and not as the image")
       assert.deepStrictEqual(yield* shares({ mask: plane(7, 7, () => 1), label: "LABEL_1" }), { 1: 48 })
       assert.deepStrictEqual(yield* shares({ mask: plane(12, 8, () => 1), bbox: [10, 8, 34, 24] }), { 1: 48 })
+    })
+  )
+
+  it.effect("whose values are listed by columns has them there, where the answer says so", () =>
+    Effect.gen(function* () {
+      const rows = plane(12, 8, (x, y) => (x < 3 ? 0 : y < 4 ? 1 : 2))
+      const columns = plane(8, 12, (y, x) => rows[y]![x])
+      const expected = yield* ids(decode({ mask: rows }))
+      const shape = [8, 12]
+      assert.deepStrictEqual(yield* ids(decode({ mask: rows.flat(), shape, order: "C" })), expected)
+      assert.deepStrictEqual(yield* ids(decode({ mask: columns.flat(), shape, order: "F" })), expected)
+      assert.deepStrictEqual(
+        yield* ids(decode({ mask: columns.flat(), shape, fortran_order: true })),
+        expected
+      )
+    })
+  )
+
+  it.effect("that numbers things is no map of classes, which stand beside it in a list", () =>
+    Effect.gen(function* () {
+      const things = plane(12, 8, (x, y) => (y > 5 ? 0 : x > 5 ? 2 : 1))
+      for (const listed of [
+        { class_ids: [17, 3] },
+        { category_ids: [1] },
+        { class_ids: [17, 3], scores: [1, 0.5] }
+      ])
+        assert.include(yield* refusal({ mask: things, ...listed }), "does it number things?")
+      for (const listed of [
+        { class_ids: [1, 2] },
+        { class_ids: [0, 1, 2, 3] },
+        { class_ids: ["a"] },
+        { class_ids: 3 }
+      ])
+        assert.deepStrictEqual(yield* shares({ mask: things, ...listed }), { 0: 12, 1: 18, 2: 18 })
     })
   )
 
