@@ -72,11 +72,12 @@ export const gif: Reader = (view, _, page) => {
       at++
       continue
     }
-    // Pieces, each with its length before it, to an empty one.
+    // Pieces, each with its length before it, to an empty one. Those of the picture are what they are.
+    const isPicture = block === 0x2c && frames === page
     for (let length = -1; length !== 0; at += 1 + length) {
       if (at >= view.byteLength) return lacking()
       length = view.getUint8(at)
-      if (length < SHORT && ++parts > MOST_PARTS) return tooManyParts
+      if (!isPicture && length < SHORT && ++parts > MOST_PARTS) return tooManyParts
     }
   }
   return lacking()

@@ -97,7 +97,8 @@ export const file = (path: string): ImageSource<FileSystem.FileSystem> => {
 export const url = (address: string | URL): ImageSource<HttpClient.HttpClient> => {
   const href = String(address)
   const path = href.split(/[?#]/, 1)[0]!
-  const name = /^http.*?([^/]+)\/*$/i.exec(path)?.[1] ?? "image"
+  const parts = /^data:/i.test(path) ? [] : path.split("/")
+  const name = parts.findLast((part) => part !== "" && !part.endsWith(":")) ?? "image"
   return named(name, (limits) =>
     Effect.flatMap(more, ({ UrlSource }) => UrlSource.open(href, path, name, limits))
   )

@@ -9,6 +9,7 @@ import { isOf, type Space } from "./decoding/ProfileSpace.ts"
 import { type ImageError, NotAnImage, UnsupportedImage } from "./ImageError.ts"
 import type { ImageFormat } from "./ImageFormat.ts"
 import type { SharpModule } from "./SharpModule.ts"
+import * as SharpTurns from "./SharpTurns.ts"
 import * as Telemetry from "../TelemetryNames.ts"
 import { lazily } from "../service/CodeNotLoaded.ts"
 import { firstLineOf } from "../SystemError.ts"
@@ -45,19 +46,20 @@ export const count = ({ height, width }: Pick<Facts, "width" | "height">): Effec
 type FailOn = "warning" | "error"
 
 /**
- * Decodes. A JPEG has to do without a warning, or with one of what no viewer minds: then it is decoded again, since at the first
- * one its decoder has stopped.
+ * Decodes. A JPEG has to do without a warning, or with one of what no viewer minds: which one it was is asked while nothing else is
+ * decoded, and then it is decoded to its end, since at the first one its decoder has stopped.
  */
 export const decoded = <A, E>(
   format: Source["format"],
   use: (failOn: FailOn) => Promise<A>,
   failed: (cause: unknown) => Effect.Effect<never, E>
 ): Effect.Effect<A, E> => {
-  const once = (failOn: FailOn) =>
-    Effect.tryPromise({ try: () => use(failOn), catch: (cause) => ({ cause }) })
-  const strictly = Effect.catch(once("warning"), (failure) =>
+  const once = (failOn: FailOn, turn = SharpTurns.beside) =>
+    Effect.tryPromise({ try: () => turn(() => use(failOn)), catch: (cause) => ({ cause }) })
+  const judged = Effect.catch(once("warning", SharpTurns.alone), (failure) =>
     isLost(String(failure.cause)) ? Effect.fail(failure) : once("error")
   )
+  const strictly = Effect.catch(once("warning"), () => judged)
   return Effect.catch(format === "jpeg" ? strictly : once("error"), ({ cause }) => failed(cause))
 }
 
@@ -200,7 +202,10 @@ export const look = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Facts, ImageError> {
   const { format, source } = from
   const metadata = yield* Effect.catch(
-    Effect.tryPromise({ try: () => open().metadata(), catch: (cause) => ({ cause }) }),
+    Effect.tryPromise({
+      try: () => SharpTurns.beside(() => open().metadata()),
+      catch: (cause) => ({ cause })
+    }),
     ({ cause }) => failed(from, cause)
   )
   const { channels, depth, hasAlpha, space } = metadata
@@ -212,7 +217,7 @@ export const look = Effect.fnUntraced(function* (
     const what = found.length === 0 ? `its colours are ${space}` : found.join(", ")
     return yield* refuse(`${what}, and cannot be read here. Convert it to sRGB or grey`)
   }
-  if (channels - (hasAlpha ? 1 : 0) > wanted) {
+  if (wanted === 1 && channels - (hasAlpha ? 1 : 0) > 1) {
     return yield* refuse(
       `it has ${channels} bands, and does not say which of them are red, green and blue. Make a file of the one or three that are to be seen`
     )

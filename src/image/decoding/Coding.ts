@@ -1,12 +1,12 @@
 /** What is told of a picture's data besides its pixels, and means that they are not what they seem. */
 
-/** What libjpeg warns of where a part of a picture is lost. What else it warns of no viewer minds. */
+/** What libjpeg warns of where a part of a picture is lost: its end (0xd9) stands where more should be. What else it warns of no viewer minds. */
 export const isLost = (warning: string): boolean =>
-  /premature end of data|bad Huffman|bad arithmetic|found marker/.test(warning)
+  /premature end of data|bad Huffman|bad arithmetic|found marker 0xd9/.test(warning)
 
-/** Primaries and curves of ITU-T H.273 that viewers take for those of sRGB, or that are not told. */
-const primariesRead = new Set([1, 2, 5, 6, 7])
-const curvesRead = new Set([1, 2, 4, 5, 6, 7, 13, 14, 15])
+/** Primaries and curves of ITU-T H.273 that viewers take for those of sRGB, or that tell nothing. */
+const primariesRead = new Set([0, 1, 2, 5, 6, 7])
+const curvesRead = new Set([0, 1, 2, 4, 5, 6, 7, 13, 14, 15])
 const wide: ReadonlyMap<number, string> = new Map([
   [16, "PQ"],
   [18, "HLG"]
