@@ -127,7 +127,12 @@ export const colorOf: {
   const own = ClassTable.get(self, id)?.color
   if (own !== undefined) return own
   let at = (id % 255) + 1
-  for (let next = 255; next > 0 && idOf(self, vocColor(at)) !== undefined; next--) at = next
+  for (let tries = 0; tries < 256; tries++) {
+    const owner = idOf(self, vocColor(at))
+    if (owner === undefined) break
+    // What the class of that colour leaves unused; black is left where that is this colour, or the 255's.
+    at = owner === 0 || owner + 1 === at ? 0 : owner + 1
+  }
   return vocColor(at)
 })
 
