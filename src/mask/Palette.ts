@@ -119,7 +119,7 @@ export const fromClasses = (classes: ClassTable.ClassTable): Palette => {
   return classes.map((info, index) => ({ ...info, color: info.color ?? colors[index]! }))
 }
 
-/** The colour of an id. Ids the palette lacks get one from {@link vocColor} that none of its classes has, so that they are still seen. */
+/** The colour of an id. Ids the palette lacks get one from {@link vocColor} that none of its classes has, and no other id below 256, so that they are still seen. */
 export const colorOf: {
   (id: number): (self: ClassTable.ClassTable) => ClassTable.Rgb
   (self: ClassTable.ClassTable, id: number): ClassTable.Rgb
