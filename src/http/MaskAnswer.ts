@@ -317,14 +317,19 @@ const thingsIn = (
     : `it has the id ${stranger}, which is none of the classes beside it (${Decode.quoted(listed)}): does it number things? Say with \`as: "ids"\` that it holds ids of classes`
 }
 
-/** From which part of white on a pixel is inside, as stands beside a mask or around it; of a list a `threshold` may be that of its scores. */
+/**
+ * From which part of white on a pixel is inside, as stands beside a mask or around it: of 1, or of 255 where that is clear. The `threshold` of
+ * a list, or of what has a score, may be that of scores.
+ */
 const statedIn = (
   around: ReadonlyArray<Readonly<Record<string, unknown>>>,
   isOne: boolean
 ): number | undefined => {
+  const [beside = {}] = around
   const given = around.map((each) => Side.toNumber(each["mask_threshold"])).find((said) => said !== undefined)
-  const said = given ?? (isOne ? Side.toNumber(around[0]?.["threshold"]) : undefined)
-  const share = said !== undefined && said > 1 ? said / 255 : said
+  const isOfMask = isOne && beside["score"] === undefined && beside["confidence"] === undefined
+  const said = given ?? (isOfMask ? Side.toNumber(beside["threshold"]) : undefined)
+  const share = said !== undefined && said > 100 ? said / 255 : said
   return share !== undefined && share > 0 && share < 1 ? share : undefined
 }
 

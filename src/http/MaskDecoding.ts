@@ -118,10 +118,11 @@ const pictureOf = (answer: Answer, path: string, png: Uint8Array, image: Size, o
 const maskOf = (picture: PngFile.Picture, options: MaskOptions, half?: number) => {
   const { inverted, threshold } = binary(options) ?? {}
   const white = picture.palette === undefined ? 2 ** picture.depth - 1 : 255
-  const soft = threshold === undefined ? MaskThreshold.softOf(PngFile.brightness(picture), white) : undefined
-  const share = soft === undefined ? half : (2 * (options.stated ?? 0.5) * soft) / white
-  const from = threshold ?? (share === undefined ? undefined : Math.round(share * white))
-  return { share: soft && share, mask: LabelPng.maskOf(picture, { threshold: from, inverted }) }
+  const isSoft =
+    threshold === undefined && MaskThreshold.softOf(PngFile.brightness(picture), white) !== undefined
+  const share = isSoft ? (options.stated ?? 0.5) : half
+  const from = threshold ?? (share === undefined ? undefined : MaskThreshold.at(share, white))
+  return { share: isSoft ? share : undefined, mask: LabelPng.maskOf(picture, { threshold: from, inverted }) }
 }
 
 /** A map whose rows are columns, where the options say so. */

@@ -66,6 +66,7 @@ const areSteps = (greys: ReadonlyArray<number>): boolean => {
     greys.length > 2 &&
     (Array.from({ length: mostGreys - 1 }, (_, index) => 255 / (index + 2)).some(isOf) ||
       (lowest >= 20 &&
+        greys.at(-1)! <= 255 &&
         (more.length > 1 || more[0] === 2 * lowest) &&
         more.every((grey) => grey % lowest === 0)))
   )
@@ -130,7 +131,7 @@ const isMatte = (data: Values, { max, min, some }: Look): boolean =>
 const statedOf = (data: Values, seen: Look, stated: number | undefined): number | undefined => {
   if (stated === undefined || seen.min < 0) return undefined
   if (!seen.isWhole && seen.max <= 1) return stated
-  return isMatte(data, seen) ? Math.round(stated * 255) : undefined
+  return isMatte(data, seen) ? MaskThreshold.at(stated, 255) : undefined
 }
 
 const inside = (
@@ -216,7 +217,8 @@ export const toIds = (data: Values, options: PlaneOptions): Result.Result<LabelD
       : Result.succeed(inside(data, white, { classId }))
   }
   if (classes.length === 0 && seen.high !== undefined && seen.max <= 255) {
-    const threshold = statedOf(data, seen, options.stated)
+    // Few values may be ids, whatever begins where.
+    const threshold = seen.greys.length > 0 ? undefined : statedOf(data, seen, options.stated)
     if (threshold !== undefined) return Result.succeed(inside(data, threshold, {}))
     return fail(
       `it has values such as ${seen.high}, which may be how sure it is of one class. Say so with \`${called}: true\`, or that they are class ids with \`${called}: false\` or \`classes\``
@@ -250,10 +252,10 @@ export const toMask = (
   const [first = 0] = some
   const isMask = some.size < 2 ? [0, 1, 255, 65_535].includes(first) : some.size === 2 && some.has(0)
   const isSoft = threshold === undefined && isMatte(data, seen)
-  const share = isSoft ? (stated ?? 0.5) : isWhole ? half : undefined
+  const share = isSoft ? (stated ?? 0.5) : isWhole && max > 1 ? half : undefined
   const from =
     threshold ??
-    (share === undefined ? statedOf(data, seen, stated) : Math.round(share * (max > 255 ? 65_535 : 255)))
+    (share === undefined ? statedOf(data, seen, stated) : MaskThreshold.at(share, max > 255 ? 65_535 : 255))
   return from === undefined && isWhole && min >= 0 && !isMask
     ? Result.fail({
         detail: `its values are ${[...some].join(", ")}${some.size > 2 ? " and others" : ""}: a mask has 0 and one other, or how sure it is from 0 to 1 or from 0 to 255. Say with \`binary: { threshold }\` from which value on a pixel is inside`

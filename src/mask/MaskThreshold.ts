@@ -64,3 +64,7 @@ export const softOf = (values: ArrayLike<number>, white = 0xff): number | undefi
 export const unclear = (values: ArrayLike<number>): string =>
   `its values are ${someOf(values).join(", ")}, which leave open where the mask begins: one has 0 and another, or how sure ` +
   "it is of each pixel. Say with `threshold` from which value on a pixel is in it"
+
+/** The value from which on a pixel is in a mask that begins at a part of white: some are, and white is. */
+export const at = (share: number, white: number): number =>
+  Math.min(white, Math.max(1, Math.ceil(share * white)))

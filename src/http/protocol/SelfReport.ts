@@ -39,7 +39,7 @@ const isFailedState = (said: string): boolean =>
 
 /** That nothing was found, which is no failure. */
 const nothingFound =
-  /\b(?:objects?|instances?|things?|targets?|defects?|masks?|segments?|regions?|classes|anything)\b[ \w]{0,12}\bnot\b[ \w]{0,6}\b(?:found|detected|present)\b|\bno[ _-](?:object|\w*(?<!s)s\b)/gi
+  /\b(?:objects?|instances?|things?|targets?|defects?|masks?|segments?|regions?|classes|anything)(?: (?:was|were|is|are|could|can|has|have))? not (?:be(?:en)? )?(?:found|detected|present)\b|\bno[ _-](?:objects?\b|\w*(?<!s)s\b)/gi
 
 /** Words of a message for what went wrong, but for those that say that nothing did, and for success. */
 const blame =
@@ -47,6 +47,13 @@ const blame =
 /** Success, which also clears a code of HTTP's, and an end, which may be that of anything. */
 const success = /\b(?:ok(?:ay)?|success(?:ful(?:ly)?)?|succeeded)\b|(?:no|without) errors?\b|成功/i
 const end = /\b(?:complet(?:ed|e[.!]?$)|done|finished)\b|完成|完毕/i
+
+/** Whether a message says that nothing was found, and no more. */
+const isNothing = (said: unknown): boolean => {
+  if (typeof said !== "string") return false
+  const rest = said.replace(nothingFound, "")
+  return (rest !== said || /[未没]有?(?:发现|检测)/.test(said)) && !blame.test(rest)
+}
 
 /** What the messages among fields say of the work: that it failed, went well, or ended. */
 const tonesOf = (fields: ReadonlyArray<readonly [name: string, said: unknown]>) =>
@@ -73,7 +80,7 @@ const isError = (error: unknown, depth = 0, name = "error"): boolean => {
 
 /**
  * Whether a field for the outcome says that it is bad: a word, or a number below 0, of HTTP's, in a field for errors, or beside a message that
- * blames. A message of success clears any number, and one of an end those that are not HTTP's.
+ * blames. A message of success clears them, and one of an end beside none that blames; those of HTTP's only success alone.
  */
 const isBadOutcome = (
   said: unknown,
@@ -84,15 +91,15 @@ const isBadOutcome = (
   const code = typeof said === "string" && /^\s*-?\d+\s*$/.test(said) ? Number(said) : said
   if (typeof code !== "number")
     return isOfErrors ? isError(code, depth) : typeof code === "string" && isFailedState(code)
+  if (isSuccessCode(code)) return false
   const isHttp = code >= 400 && code < 600
-  const isCleared = tones.has("success") || (tones.has("end") && !isHttp)
-  return (
-    Number.isInteger(code) &&
-    !isSuccessCode(code) &&
-    !isCleared &&
-    (isOfErrors || isHttp || code < 0 || tones.has("blame"))
-  )
+  const isBlamed = tones.has("blame")
+  if (isHttp ? tones.has("success") && !isBlamed : tones.has("success") || (tones.has("end") && !isBlamed))
+    return false
+  return isOfErrors || (Number.isInteger(code) && (isHttp || code < 0 || isBlamed))
 }
+
+const noTones: ReadonlySet<unknown> = new Set()
 
 /**
  * Whether an object says of its own work that it failed, whatever stands beside that: a mask there is what was left of it.
@@ -100,19 +107,19 @@ const isBadOutcome = (
  */
 export const saysFailed = (value: unknown, depth = 0): boolean => {
   const fields = isRecord(value) && depth < 5 ? Object.entries(value) : []
-  const tones = tonesOf(fields)
-  // Beside a code that is none, a message may say that all is well.
+  // Beside a code that is none by itself, a message for errors may say that all is well.
   const isFine = fields.some(
     ([name, said]) =>
-      errorCodes.test(name) && said !== null && said !== "" && !isBadOutcome(said, tones, true)
+      errorCodes.test(name) && said !== null && said !== "" && !isBadOutcome(said, noTones, true)
   )
+  const tones = tonesOf(isFine ? fields.filter(([name]) => !errorMessages.test(name)) : fields)
   return fields.some(
     ([name, said]) =>
       (successes.test(name) && isNo(said)) ||
       (failures.test(name) && isYes(said)) ||
       (/^(?:result|status|state)$/i.test(name) && said === false) ||
       (errors.test(name) && isError(said)) ||
-      (!isFine && errorMessages.test(name) && isError(said)) ||
+      (!isFine && errorMessages.test(name) && isError(said) && !isNothing(said)) ||
       (statusCodes.test(name) && isBadOutcome(said, tones, false)) ||
       (errorCodes.test(name) && isBadOutcome(said, tones, true)) ||
       (heads.test(name) && isRecord(said) && saysFailed(said, depth + 1))

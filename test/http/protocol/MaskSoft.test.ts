@@ -58,6 +58,26 @@ describe.each(carriers)("a soft mask as %s", (name, carrier) => {
     })
   )
 
+  it.effect("leaves rows of 0 and 1 what they are", () =>
+    Effect.gen(function* () {
+      const hard = (x: number, y: number) => x >= 24 && y >= 16
+      for (const mask of [
+        plane(width, height, (x, y) => Number(hard(x, y))),
+        list((x, y) => Number(hard(x, y))),
+        plane(width, height, hard)
+      ]) {
+        const expected = list((x, y) => (hard(x, y) ? 1 : isIn(x, y) ? 0 : 255))
+        const listed = [
+          { label: "road", mask: carrier(soft) },
+          { label: "tree", mask }
+        ]
+        assert.deepStrictEqual(yield* ids(decode(listed)), expected)
+        const other = expected.map((id) => (id === 255 ? 255 : 1 - id))
+        assert.deepStrictEqual(yield* ids(decode(listed.toReversed())), other)
+      }
+    })
+  )
+
   it.effect("is followed by none that is whole", () =>
     Effect.gen(function* () {
       const other = list((x, y) => (isIn(x, y) ? 0 : y >= 16 ? 1 : 255))
@@ -82,8 +102,17 @@ describe.each(carriers)("a soft mask as %s", (name, carrier) => {
       const shade: Shade = (x, y) => (isIn(x, y) ? 0.4 + (x % 4) / 50 : (x % 4) / 15)
       const one = { mask: carrier((x, y) => (x > 40 && y > 30 ? 1 : shade(x, y))) }
       const expected = list((x, y) => (isIn(x, y) || (x > 40 && y > 30) ? 1 : 0))
-      for (const said of [{ mask_threshold: 0.3 }, { mask_threshold: "0.3" }, { mask_threshold: 77 }])
+      for (const said of [{ mask_threshold: 0.3 }, { mask_threshold: "0.3" }, { mask_threshold: 102 }])
         assert.deepStrictEqual(yield* ids(decode({ ...one, ...said }, { binary: true })), expected)
+      // Some are inside and white is, and what may be percent says nothing.
+      const white = list((x, y) => (x > 40 && y > 30 ? 1 : 0))
+      const some = list((x, y) => (isIn(x, y) || x % 4 > 0 || (x > 40 && y > 30) ? 1 : 0))
+      for (const [said, inside] of [
+        [0.001, some],
+        [0.999, white],
+        [50, white]
+      ] as const)
+        assert.deepStrictEqual(yield* ids(decode({ ...one, mask_threshold: said }, { binary: true })), inside)
       const around = { masks: [{ label: "LABEL_1", mask: one.mask }], mask_threshold: 0.3 }
       assert.deepStrictEqual(
         yield* ids(decode(around)),
@@ -93,7 +122,15 @@ describe.each(carriers)("a soft mask as %s", (name, carrier) => {
       assert.deepStrictEqual(yield* ids(decode({ ...one, threshold: 0.3 })), expected)
       assert.deepStrictEqual(yield* ids(decode({ ...one, threshold: 0.3 }, { binary: true })), expected)
       const half = list((x, y) => (x > 40 && y > 30 ? 1 : 0))
-      for (const none of [{}, { threshold: 0 }, { threshold: 1 }, { threshold: "high" }, { threshold: 0.5 }])
+      const ofScores = { threshold: 0.9, score: 0.99 }
+      for (const none of [
+        {},
+        { threshold: 0 },
+        { threshold: 1 },
+        { threshold: "high" },
+        { threshold: 0.5 },
+        ofScores
+      ])
         assert.deepStrictEqual(yield* ids(decode({ ...one, ...none })), half)
       // Whoever calls knows better; and that of a list may be that of its scores.
       assert.deepStrictEqual(
@@ -121,6 +158,27 @@ describe("a threshold beside what is no soft mask", () => {
         plane(width, height, (x, y) => flat[y * width + x]! + 0.5)
       )
       assert.strictEqual((yield* decode({ logits: scores, threshold: 0.3 }))._tag, "Logits")
+    })
+  )
+})
+
+describe("a few ids", () => {
+  it.effect("are no soft mask, whatever begins where", () =>
+    Effect.gen(function* () {
+      const rows = plane(width, height, (x) => [0, 15, 20, 220][x % 4])
+      assert.include(yield* refusal({ mask: rows, threshold: 0.5 }), "values such as 220")
+    })
+  )
+
+  it.effect("beyond 255 are no greys", () =>
+    Effect.gen(function* () {
+      for (const values of [
+        [0, 1000, 11_000, 26_000],
+        [0, 1000, 2000]
+      ]) {
+        const mask = plane(width, height, (x) => values[x % values.length])
+        assert.deepStrictEqual(yield* ids(decode({ mask })), mask.flat())
+      }
     })
   )
 })
