@@ -10,7 +10,7 @@ let gate: Promise<void> | undefined
 
 /** While others do the same. */
 export const beside = async <A>(decode: () => Promise<A>): Promise<A> => {
-  while (gate !== undefined) await gate
+  if (gate !== undefined) return gate.then(() => beside(decode))
   running++
   try {
     return await decode()
@@ -22,7 +22,7 @@ export const beside = async <A>(decode: () => Promise<A>): Promise<A> => {
 
 /** Once all others are done, and before any other begins. */
 export const alone = async <A>(decode: () => Promise<A>): Promise<A> => {
-  while (gate !== undefined) await gate
+  if (gate !== undefined) return gate.then(() => alone(decode))
   let open = (): void => {}
   gate = new Promise((resolve) => {
     open = resolve
