@@ -22,9 +22,7 @@ export function make<F extends Facts>(facts: F): ErrorKind<F>
 export function make(facts: Facts): unknown {
   return () => (tag: string, fields: Schema.Struct.Fields) => {
     const made = Schema.TaggedError<object, Facts>()(tag, fields)
-    for (const [name, value] of Object.entries(facts)) {
-      Object.defineProperty(Reflect.get(made, "prototype"), name, { value, configurable: true })
-    }
+    Object.defineProperties(Reflect.get(made, "prototype"), Object.getOwnPropertyDescriptors(facts))
     return made
   }
 }

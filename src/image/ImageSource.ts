@@ -85,7 +85,7 @@ export const raster = (
 
 /** A file, by its path or a `file:` address. It is read where and when it is needed, and streamed to services where the HTTP client states the length of a stream (`NodeHttp`). */
 export const file = (path: string): ImageSource<FileSystem.FileSystem> => {
-  const name = path.split(/[\\/]/).findLast((part) => part !== "") ?? path
+  const name = path.split(/[\\/]/).findLast(Boolean) ?? path
   return named(name, (limits) =>
     Effect.flatMap(more, ({ FileSource }) => FileSource.open(path, name, limits))
   )
@@ -97,8 +97,8 @@ export const file = (path: string): ImageSource<FileSystem.FileSystem> => {
 export const url = (address: string | URL): ImageSource<HttpClient.HttpClient> => {
   const href = String(address)
   const path = href.split(/[?#]/, 1)[0]!
-  const parts = /^data:/i.test(path) ? [] : path.split("/")
-  const name = parts.findLast((part) => part !== "" && !part.endsWith(":")) ?? "image"
+  const parts = path.startsWith("data:") ? [] : path.split("/")
+  const name = parts.findLast((part) => /[^:]$/.test(part)) ?? "image"
   return named(name, (limits) =>
     Effect.flatMap(more, ({ UrlSource }) => UrlSource.open(href, path, name, limits))
   )
