@@ -24,10 +24,10 @@ import { randomHex } from "../randomHex.ts"
 import { segment } from "../Segmenter.ts"
 import * as Exchange from "../service/Exchange.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
-import { lazily } from "../service/CodeNotLoaded.ts"
 import { type Health, Transport } from "../Transport.ts"
 import * as Access from "./Access.ts"
 import * as ProbeClue from "./ProbeClue.ts"
+import * as ProbeClues from "./ProbeClues.ts"
 import * as ProbeLayer from "./ProbeLayer.ts"
 import * as ProbeWords from "./ProbeWords.ts"
 import * as Custom from "./protocol/Custom.ts"
@@ -190,7 +190,6 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
   }
 
   if (image === undefined) questions -= spared
-  const ProbeClues = yield* lazily(() => import("./ProbeClues.ts"))
   const clue = yield* ProbeClues.find(url, ask, { model }, () => failures.some(isAway))
   if (image === undefined) questions += spared
   if (answered().length === 0) {
