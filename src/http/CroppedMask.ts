@@ -13,9 +13,11 @@ const boxes =
 const corners = /^(?:mask)?(?:offset|origin|topleft)$/
 
 /** What names numbers across and down, and those at the far side. */
-const across =
-  /^(?:(?:min|max|start|end|c|center|offset|topleft|bottomright)?x(?:\d|min|max|tl|br|c|center|offset)?|left|right|l|r)$/
-const down = new RegExp(across.source.replace("?x(", "?y(").replace("left|right|l|r)", "top|bottom|t|b)"))
+const along = (axis: string, sides: string): RegExp =>
+  new RegExp(
+    `^(?:(?:min|max|start|end|c|center|offset|topleft|bottomright)?${axis}(?:\\d|min|max|tl|br|c|center|offset)?|${sides})$`
+  )
+const [across, down] = [along("x", "left|right|l|r"), along("y", "top|bottom|t|b")]
 const far = /\d|max|br|end|right|bottom|^[rb]$/
 
 const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
@@ -94,15 +96,8 @@ const sizeOf = (mask: unknown): Size | undefined => {
     return isNumber(height) && isNumber(width) ? { width, height } : undefined
   }
   // Of a PNG the first bytes tell.
-  const text =
-    typeof mask === "string"
-      ? mask
-          .replace(/^data:[^,]*,/, "")
-          .trimStart()
-          .slice(0, 32)
-      : ""
-  if (!text.startsWith("iVBORw0KGgo") || text.length < 32) return undefined
-  const bytes = Base64.decode(text)
+  const [, head] = /^(?:data:[^,]*,)?\s*(iVBORw0KGgo.{21})/.exec(typeof mask === "string" ? mask : "") ?? []
+  const bytes = head === undefined ? undefined : Base64.decode(head)
   if (bytes === undefined || bytes.length < 24) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset)
   return { width: view.getUint32(16), height: view.getUint32(20) }
