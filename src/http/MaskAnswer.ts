@@ -9,9 +9,8 @@ import { Effect, Result } from "effect"
 import type { Image } from "../image/ImageSource.ts"
 import type * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
-import * as Npy from "../mask/Npy.ts"
 import type { Pictures, Prediction } from "../Prediction.ts"
-import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
+import { type CodeNotLoaded, lazily } from "../service/CodeNotLoaded.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
@@ -64,6 +63,8 @@ export const check = (owner: string, mask: MaskPlace | undefined): void => {
 
 /** The files that a mask may be, by how they begin. */
 const isPng = (bytes: Uint8Array): boolean => bytes[0] === 0x89 && bytes[1] === 0x50 && bytes[2] === 0x4e
+const npy = lazily(() => import("../mask/Npy.ts"))
+
 const isNpy = (bytes: Uint8Array): boolean => bytes[0] === 0x93 && bytes[1] === 0x4e && bytes[2] === 0x55
 
 /** Addresses of masks: whole, or a path of a file at the service itself. */
@@ -80,7 +81,7 @@ export const fromFile = (
   bytes: Uint8Array,
   image: Pick<Image, "width" | "height">,
   options: MaskAnswerOptions
-): Effect.Effect<Prediction, ResponseNotDecodable> => {
+): Effect.Effect<Prediction, ResponseNotDecodable | CodeNotLoaded> => {
   const classes = MaskDecoding.classesOf(options)
   const common = { classes, requestId: answer.requestId }
   if (!isNpy(bytes)) {
@@ -93,8 +94,10 @@ export const fromFile = (
     }))
   }
   return Effect.flatMap(
-    Effect.mapError(Effect.fromResult(Npy.decode(bytes, path)), ({ detail }) =>
-      Decode.notDecodable(answer, path, detail, "")
+    Effect.flatMap(npy, (Npy) =>
+      Effect.mapError(Effect.fromResult(Npy.decode(bytes, path)), ({ detail }) =>
+        Decode.notDecodable(answer, path, detail, "")
+      )
     ),
     ({ data, shape }) => {
       const values =
