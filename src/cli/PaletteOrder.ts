@@ -46,7 +46,7 @@ interface Table {
 const isShifted = ({ ids, said }: Table): boolean => {
   const at = (index: number) => (index % 255) + 1
   return (
-    said.every(([index, id]) => id === at(index) || (index === 255 && id === 255)) &&
+    said.every(([index, id]) => id === at(index) || index === 255) &&
     ids.some((own, index) => own.includes(at(index)) && !said.some(([used]) => used === index))
   )
 }
@@ -110,8 +110,9 @@ export const isOther = (picture: PngFile.Picture, classes: ClassTable | undefine
       said.push([index, ids[index]!.includes(index) ? index : first])
     }
     // Who puts colours in another order has none of them twice: where one has its own place as well, its second one is of no class.
+    // The 255 is of no class, whatever its colour is.
     const isElsewhere = ([index, id]: Said) =>
-      palette[id] === undefined || keyOf(palette[id]) !== keyOf(palette[index]!)
+      index < 255 && !(palette[id] && keyOf(palette[id]) === keyOf(palette[index]!))
     return said.some(isElsewhere) && !isMeant({ said, ids })
   }
   if (classes === undefined) {

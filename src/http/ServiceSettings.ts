@@ -18,8 +18,8 @@
 import { Effect, FileSystem, type PlatformError, Result, Schema, SchemaIssue, Struct } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as Palette from "../mask/Palette.ts"
-import * as PaletteFile from "../mask/PaletteFile.ts"
 import * as Variable from "../policy/Variable.ts"
+import { lazily } from "../service/CodeNotLoaded.ts"
 import * as SystemError from "../SystemError.ts"
 
 const Text = Schema.NonEmptyString
@@ -226,6 +226,10 @@ export const readPalette = Effect.fnUntraced(function* (
   const text = yield* Effect.mapError(
     fs.readFileString(palette),
     () => `${palette} is neither one of ${Palette.names.join(", ")} nor a file that can be read`
+  )
+  const PaletteFile = yield* Effect.mapError(
+    lazily(() => import("../mask/PaletteFile.ts")),
+    ({ message }) => message
   )
   return yield* Effect.mapError(
     Effect.fromResult(PaletteFile.parse(text)),

@@ -64,7 +64,9 @@ const types: Readonly<Record<string, new (buffer: ArrayBuffer) => NpyData | BigI
   }
 
 const describe = (data: NpyData): string => {
-  const [type] = Object.entries(types).find(([, type]) => data instanceof type)!
+  // The clamped bytes of a canvas are bytes too.
+  const name = data[Symbol.toStringTag].replace("Clamped", "")
+  const [type] = Object.entries(types).find(([, type]) => type.name === name)!
   return (data.BYTES_PER_ELEMENT === 1 ? "|" : "<") + type
 }
 

@@ -119,7 +119,7 @@ export const fromClasses = (classes: ClassTable.ClassTable): Palette => {
   return classes.map((info, index) => ({ ...info, color: info.color ?? colors[index]! }))
 }
 
-/** The colour of an id. Ids the palette lacks get one from {@link vocColor} that none of its classes has, so that they are still seen. */
+/** The colour of an id. Ids the palette lacks get one from {@link vocColor} that none of its classes has, and no other id below 256, so that they are still seen. */
 export const colorOf: {
   (id: number): (self: ClassTable.ClassTable) => ClassTable.Rgb
   (self: ClassTable.ClassTable, id: number): ClassTable.Rgb
@@ -127,7 +127,12 @@ export const colorOf: {
   const own = ClassTable.get(self, id)?.color
   if (own !== undefined) return own
   let at = (id % 255) + 1
-  for (let next = 255; next > 0 && idOf(self, vocColor(at)) !== undefined; next--) at = next
+  for (let tries = 0; tries < 256; tries++) {
+    const owner = idOf(self, vocColor(at))
+    if (owner === undefined) break
+    // What the class of that colour leaves unused; black is left where that is this colour, or the 255's.
+    at = owner === 0 || owner + 1 === at ? 0 : owner + 1
+  }
   return vocColor(at)
 })
 

@@ -21,7 +21,7 @@ interface Entry {
 
 /** A whole number up to a most, also as text. */
 const whole = (value: unknown, most: number): number | undefined => {
-  const number = typeof value === "string" && /^\s*\d{1,9}\s*$/.test(value) ? Number(value) : value
+  const number = typeof value === "string" && /^\s*\d{1,10}\s*$/.test(value) ? Number(value) : value
   return typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= most
     ? number
     : undefined
@@ -43,7 +43,7 @@ const entryAt = (
 ): Result.Result<Entry, string> => {
   if (color === undefined)
     return Result.fail(`${place} has no colour: write "#e69f00", or red, green and blue from 0 to 255`)
-  const id = whole(given, 999_999_999)
+  const id = whole(given, 0xffffffff)
   return given !== undefined && id === undefined
     ? Result.fail(`${place} has an id that is none`)
     : Result.succeed({ id, name: typeof name === "string" ? name : undefined, color })

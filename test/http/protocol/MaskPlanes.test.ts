@@ -184,6 +184,11 @@ describe("a mask that is as large as the box beside it", () => {
     detection_box: [0.25, 0.2, 0.75, 0.7],
     extent_box: [10, 34, 8, 24],
     rect: { top_left: { x: 10, y: 8 }, bottom_right: { x: 34, y: 24 } },
+    bndbox: { xmin: 10, ymin: 8, xmax: 34, ymax: 24 },
+    imageROI: [10, 8, 24, 16],
+    detBBox: [10, 8, 24, 16],
+    crop_region: { min: { x: 10, y: 8 }, max: { x: 34, y: 24 } },
+    box_ltrb: { l: 10, t: 8, r: 34, b: 24 },
     box_center: { cx: 22, cy: 16, w: 24, h: 16 }
   }
 
@@ -213,6 +218,9 @@ describe("a mask that is as large as the box beside it", () => {
         ["left", { left: 10, top: 8, width: 24, height: 16 }],
         ["left", { left: 10, top: 8, right: 34, bottom: 24 }],
         ["x_min", { x_min: 10, y_min: 8, x_max: 34, y_max: 24, score: 0.9 }],
+        ["x1", { x1: 10, y1: 8, x2: 34, y2: 24, cx: 22, cy: 16, width: 48, height: 32 }],
+        ["l", { l: 10, t: 8, r: 34, b: 24 }],
+        ["l", { l: 10, t: 8, w: 24, h: 16 }],
         ["startX", { startX: 10, startY: 8, endX: 34, endY: 24 }]
       ] as const) {
         for (const answer of [
@@ -252,7 +260,22 @@ describe("a mask that is as large as the box beside it", () => {
         }
       ])
         assert.include(yield* refusal(answer), "or of one size for any, and not as the image")
-      assert.deepStrictEqual(yield* shares({ mask: plane(7, 7, () => 1), label: "LABEL_1" }), { 1: 48 })
+      for (const beside of [
+        {},
+        { bbox: [0, 0, 48, 32] },
+        { bbox: [0, 0, 1, 1] },
+        { crop: [0, 0, 32, 48] },
+        { box: { cx: 0.5, cy: 0.5, w: 0.02, h: 0.02 } },
+        { x: 0, y: 0, width: 48, height: 32 },
+        { xmin: 0, ymin: 0, xmax: 47.6, ymax: 31.8 },
+        { box_color: [10, 20, 40, 30] },
+        { bounds: [-180, -90, 180, 90] },
+        { bounds: [500, 4100, 530, 4120] },
+        { left: 3, right: 5, top: 1, bottom: 7 }
+      ])
+        assert.deepStrictEqual(yield* shares({ mask: plane(7, 7, () => 1), label: "LABEL_1", ...beside }), {
+          1: 48
+        })
       assert.deepStrictEqual(yield* shares({ mask: plane(12, 8, () => 1), bbox: [10, 8, 34, 24] }), { 1: 48 })
     })
   )
@@ -323,6 +346,20 @@ describe("a mask that is as large as the box beside it", () => {
         { x1: 0, y1: 0, x2: 48, y2: 32 },
         { shape: [1, 1, 16, 24], direction: [1, 0, 0, 1], spacing: [24, 16, 24, 16] },
         { offset: 20, origin: [0, 0], top_left: { x: 0, y: 0 } },
+        // Half a pixel, and physical units, as ITK has them.
+        { origin: [0.5, 0.5], offset: [0.5, 0.5] },
+        { origin: [10, 8], pixel_spacing: [0.7, 0.7] },
+        // Centres beside corners are no far corners.
+        { x: 0, y: 0, width: 48, height: 32, cx: 24, cy: 16 },
+        { x: 24, y: 16, left: 0, top: 0, width: 48, height: 32 },
+        { bbox: { x: 0, y: 0, width: 48, height: 32, center: { x: 24, y: 16 } } },
+        { bbox: { left: 0, top: 0, center_x: 24, center_y: 16 }, R: 1, B: 2, w: 24, h: 16 },
+        // Colours, and words that have a box's name in them.
+        { r: 128, g: 64, b: 128, width: 24, height: 16 },
+        { r: 10, l: 34, b: 8, y: 24, width: 24, height: 16 },
+        { box_color: [10, 8, 34, 24], boxColour: [0, 0, 24, 16] },
+        { direction: [0, 0, 24, 16], correct: [0, 0, 24, 16], heroic: [0, 0, 24, 16] },
+        { checkbox: [0, 0, 24, 16], croppedFrom: [0, 0, 24, 16] },
         { offset: [30, 20], origin: [-3.5, 2, 80] },
         { box: true, crop: false, roi: "all", bounds: {} },
         {
