@@ -10,7 +10,7 @@
  * BatchSource.of("https://images.example.com/line-3/").isCountable // => false
  * ```
  */
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { Effect, FileSystem, Option, Stream } from "effect"
 import { ImageNotReadable } from "../image/ImageError.ts"
 import * as Folder from "../image/Folder.ts"
@@ -51,7 +51,7 @@ export const folder = (path: string): BatchSource<FileSystem.FileSystem> => ({
 
 /**
  * The files that a pattern matches, `photos/**\/*.jpg`. Keys are their paths as matched. Results of this package are left out,
- * unless the pattern names what they are called by (`*.overlay.*`); one that matches nothing else fails.
+ * unless its last part names what they are called by (`*.overlay.*`); one that matches nothing else fails.
  */
 export const glob = (pattern: string): BatchSource<FileSystem.FileSystem> => ({
   name: pattern,
@@ -62,7 +62,7 @@ export const glob = (pattern: string): BatchSource<FileSystem.FileSystem> => ({
         fs.glob(pattern),
         (error) => new SourceNotReadable({ source: pattern, detail: SystemError.unreadable(error) })
       )
-      const isAsked = /\.(overlay|labels)\b/i.test(pattern)
+      const isAsked = /\.(overlay|labels)\b/i.test(basename(pattern))
       const wanted = isAsked ? matches : matches.filter((match) => !Folder.isResult(match))
       if (wanted.length === 0 && matches.length > 0)
         return Stream.fail(

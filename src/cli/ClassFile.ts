@@ -47,29 +47,33 @@ const ofJson = (text: string): Result.Result<ClassTable.ClassTable, string> => {
 const forms = [
   /^(?<name>[^:]+):(?<r>\d+),(?<g>\d+),(?<b>\d+):[^:]*:[^:]*$/,
   /^(?<r>\d+)\s+(?<g>\d+)\s+(?<b>\d+)\s+(?<name>\S.*)$/,
-  /^(?<name>[^,]+),\s*(?<r>\d+),\s*(?<g>\d+),\s*(?<b>\d+)$/,
-  /^(?<id>\d+)\s*[,:\t]\s*(?<name>\S.*)$/
+  /^(?:(?<id>\d+)\s*[,\t]\s*)?(?<name>[^,\t]+)[,\t]\s*(?<r>\d+)\s*[,\t]\s*(?<g>\d+)\s*[,\t]\s*(?<b>\d+)$/,
+  // A digit behind the number is of a name: "0,5 mm", "1:2 scale".
+  /^(?<id>\d+)\s*(?<between>[,:\t])(?!\d)\s*(?<name>(?:(?!\k<between>).)+)$/
 ]
+
+/** The names of columns. */
+const heading =
+  /^(?:(?:id|idx|index|class|category|label|name|pixel|value|train|colou?r|rgb|red|green|blue|[rgb]|parts|actions)(?:e?s)?(?![a-z\d])[\s,:_]*)+$/i
 
 const ofLines = (text: string): Result.Result<ClassTable.ClassTable, string> => {
   const names = text.split(/\r?\n/).map((line) => line.trim())
   while (names.at(-1) === "") names.pop()
   const lines = names.filter((line) => line !== "" && !line.startsWith("#"))
   if (lines.length === 0) return Result.fail("it is empty")
+  const body = heading.test(lines[0]!) ? lines.slice(1) : lines
   for (const form of forms) {
-    // The first line may be a heading.
-    const isHeaded = lines.length > 2 && !form.test(lines[0]!)
-    const rows = lines.slice(isHeaded ? 1 : 0).map((line) => form.exec(line)?.groups)
-    if (!rows.every((row) => row !== undefined)) continue
+    const rows = body.map((line) => form.exec(line)?.groups)
+    if (rows.length === 0 || !rows.every((row) => row !== undefined)) continue
     const classes = rows.map(({ b, g, id, name = "", r }, index): ClassTable.ClassInfo => ({
       id: Number(id ?? index),
       name,
       ...(r === undefined ? {} : { color: [Number(r), Number(g), Number(b)] })
     }))
-    if (new Set(classes.map(({ id }) => id)).size < classes.length) return Result.fail("it has an id twice")
-    return Result.succeed(ClassTable.make(classes))
+    const found = ClassTable.make(classes)
+    return found.length < classes.length ? Result.fail("it has an id twice") : Result.succeed(found)
   }
-  const other = names.findIndex((line) => line.startsWith("#") || /^[\w-]+:(\s*[[{]|$)/.test(line))
+  const other = names.findIndex((line) => /^#|^[\w-]+:(\s*[[{]|$)|^id[,\t]/i.test(line))
   if (other >= 0)
     return Result.fail(`line ${other + 1} is no name, and lines are counted: give a file with a name a line`)
   // labelme counts this one as -1.

@@ -38,11 +38,12 @@ export interface ClassNames extends Names {
 
 const nothing: Names = { classes: [], isWhole: false }
 
-/** The names of label maps. Each is asked in turn, and of what they say nothing else is held. */
+/** The names of label maps. Each is asked in turn, and of what they say nothing else is held. Of reports that cannot be read it `tells`. */
 export const read = Effect.fnUntraced(function* (
-  files: Iterable<LabelFile>
+  files: Iterable<LabelFile>,
+  tells = true
 ): Effect.fn.Return<ClassNames, never, FileSystem.FileSystem> {
-  const { namingOf, runOf } = finder()
+  const { namingOf, runOf } = finder(tells)
   const table = new Table()
   let count = 0
   for (const file of files) {
@@ -71,7 +72,7 @@ export const given = Effect.fnUntraced(function* (
   files: Iterable<LabelFile>
 ): Effect.fn.Return<ClassNames, ExitCode.Ended, FileSystem.FileSystem> {
   const ids = new Map(classes.map(({ id, name }) => [ClassTable.folded(name), id]))
-  const known = yield* read(files)
+  const known = yield* read(files, false)
   for (const { id, name } of known.conflict === undefined ? known.classes : []) {
     const own = ids.get(ClassTable.folded(name))
     const called = ClassTable.get(classes, id)?.name ?? ""
@@ -80,13 +81,8 @@ export const given = Effect.fnUntraced(function* (
         `"${name}" is class ${own} in --classes, and class ${id} in what the label maps say of themselves: give classes in their order, or leave --classes out`
       )
   }
-  return {
-    classes,
-    conflict: undefined,
-    isWhole: true,
-    unnamed: undefined,
-    of: () => Effect.succeed({ classes, isWhole: true })
-  }
+  const whole = { classes, isWhole: true }
+  return { ...whole, conflict: undefined, unnamed: undefined, of: () => Effect.succeed(whole) }
 })
 
 /** One table for all, or why there is none. */
@@ -205,7 +201,7 @@ const folderOf = ({ path }: LabelFile): string => dirname(resolve(path))
 const isOfOne = (run: Naming | undefined): run is Naming => run !== undefined && run.classes.length > 0
 
 /** Finds who names the classes of a label map. What a run says is read once for a folder. */
-const finder = () => {
+const finder = (tells: boolean) => {
   const runs = new Map<string, Effect.Effect<Naming | undefined, never, FileSystem.FileSystem>>()
   const runOf = (folder: string): Effect.Effect<Naming | undefined, never, FileSystem.FileSystem> =>
     Effect.suspend(() => {
@@ -225,7 +221,7 @@ const finder = () => {
   ): Effect.fn.Return<Naming | undefined, never, FileSystem.FileSystem> {
     const within = withinOf(file)
     if (within !== undefined) return within
-    const report = yield* LabelFiles.sidecar(file)
+    const report = yield* LabelFiles.sidecar(file, tells)
     if (report !== undefined) return { model: report.model, classes: report.classes, isWhole: false }
     const run = isOfRun(file.path) ? yield* runOf(folderOf(file)) : undefined
     return isOfOne(run) ? run : undefined

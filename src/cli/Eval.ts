@@ -62,10 +62,10 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   if ((yield* Inputs.realPath(predictions)) === (yield* Inputs.realPath(truth)))
     return yield* ExitCode.wrong(`${predictions} and ${truth} are one folder, which would be right all over`)
 
-  const labelled = filesOf(pairs, annotations === undefined)
+  const isTruthToo = annotations === undefined
   const names = yield* given === undefined
-    ? ClassNames.read(labelled)
-    : ClassNames.given(given, told === undefined ? [] : labelled)
+    ? ClassNames.read(filesOf(pairs, isTruthToo))
+    : ClassNames.given(given, told === undefined ? [] : filesOf(pairs, isTruthToo && !options.reduceLabels))
   const named = yield* ClassNames.one(names)
   const excluded = yield* excludedIds(options.exclude, named)
   const progress = yield* Screen.progress(!options.quiet)

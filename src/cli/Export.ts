@@ -60,8 +60,9 @@ const write = Effect.fnUntraced(function* (options: Options) {
   let failed = missing.length
   let written = 0
 
-  /** What may be masks, of which nothing would be written. */
+  /** What may be masks, whose 255 would not be written, and of how many nothing would be. */
   const masks: Array<string> = []
+  let empty = 0
   const asks = options.ignore === undefined && format.uses.includes("exclude")
 
   /** Each label map that can be read, in turn. */
@@ -76,7 +77,10 @@ const write = Effect.fnUntraced(function* (options: Options) {
         const read = LabelFiles.read(file.path, { palette: told }).pipe(
           Effect.tap((map) =>
             Effect.sync(() => {
-              if (asks && EvalSums.areOfMask(EvalSums.idsOf(map))) masks.push(file.path)
+              if (!asks || !EvalSums.areOfMask(EvalSums.idsOf(map))) return
+              const zero = named.classes.find(({ id }) => id === 0)
+              if (zero === undefined || Background.isName(zero.name)) masks.push(file.path)
+              if (zero !== undefined && Background.isName(zero.name) && isOfObjects && !background) empty++
             })
           ),
           Effect.map((map) => without(map, ignored)),
@@ -174,10 +178,10 @@ const write = Effect.fnUntraced(function* (options: Options) {
   yield* progress.clear
   if (masks.length > 0) {
     yield* Screen.complain(
-      `${Screen.some(masks)}: ${masks.length === 1 ? "it holds" : "they hold"} 0 and 255 alone, and 255 belongs to no class by default, so that nothing of it is written. ` +
+      `${Screen.some(masks)}: ${masks.length === 1 ? "it holds" : "they hold"} 0 and 255 alone, and 255 belongs to no class by default, so that it is not written. ` +
         "Where it is an object say --ignore none, and with --classes what it is called (a file with the line 255: NAME); else say --ignore 255"
     )
-    if (masks.length === files.length) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
+    if (empty === files.length) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
   }
   if (!options.quiet && written > 0) {
     const what = `${written} ${written === 1 ? "label map" : "label maps"}`

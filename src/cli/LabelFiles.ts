@@ -152,13 +152,16 @@ const reportOf = (text: string): Result.Result<Sidecar | undefined, string> => {
 }
 const Json = Schema.fromJsonString(Schema.Unknown)
 
-/** The report beside a label map, where there is one. Of one that cannot be read it is told once. */
-export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, never, FileSystem.FileSystem> =>
+/** The report beside a label map, where there is one. Of one that cannot be read it `tells` once. */
+export const sidecar = (
+  file: LabelFile,
+  tells = true
+): Effect.Effect<Sidecar | undefined, never, FileSystem.FileSystem> =>
   Effect.suspend(() => {
     if (file.hasReport === false) return Effect.undefined
     const path = file.path.replace(ending, ".json")
     const tell = (reason: string) => {
-      if (told.has(resolve(path))) return Effect.undefined
+      if (!tells || told.has(resolve(path))) return Effect.undefined
       told.add(resolve(path))
       return Effect.as(
         Screen.complain(

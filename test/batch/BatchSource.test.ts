@@ -69,6 +69,14 @@ describe("BatchSource", () => {
       )
       const none = yield* Effect.flip(look(BatchSource.glob(`${path}/y/c.png.*`)))
       assert.match(none.message, /all that it matches are results of this package .*c\.png\.labels\.png/)
+      // What a folder is called asks for none.
+      for (const name of ["z.overlay.d", "z.labels"]) {
+        fill(path, { [`${name}/d.png`]: picture(5), [`${name}/d.png.overlay.png`]: picture(5) })
+        assert.deepStrictEqual(
+          yield* look(BatchSource.glob(`${path}/${name}/*.png`)),
+          keys([`${name}/d.png`])
+        )
+      }
       assert.deepStrictEqual(yield* look(BatchSource.of(`${path}/x`)), ["a.png 12x8", "b.jpg 12x8"])
       assert.deepStrictEqual(yield* look(BatchSource.of(`${path}/x/a.png`)), keys(["x/a.png"]))
     })

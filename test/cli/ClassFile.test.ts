@@ -59,6 +59,34 @@ const rows: ReadonlyArray<readonly [name: string, text: string, classes: ClassTa
   ["Roboflow's _classes.csv", `Pixel Value, Class\n${lines((name, _, id) => `${id}, ${name}`)}`, plain],
   ["ids and names", lines((name, _, id) => `${id}: ${name}`), plain],
   [
+    "ids, names and colours",
+    `id,name,r,g,b\n${lines((name, colour, id) => `${id},${name},${colour}`)}`,
+    coloured
+  ],
+  ["the same without a heading, in columns", lines((name, c, id) => `${id}\t${name}\t${c}`, "\t"), coloured],
+  ["ids below a heading", `class_id:class_name\n${lines((name, _, id) => `${id}:${name}`)}`, plain],
+  ["a list of YAML", `names:\n${lines((name, _, id) => `  ${id}: ${name}`)}`, plain],
+  [
+    "ids that count from 1",
+    "1: crack\n2: building, edifice",
+    [
+      { id: 1, name: "crack" },
+      { id: 2, name: "building, edifice" }
+    ]
+  ],
+  ...[
+    ["with decimal commas", "0,5 mm", "1,0 mm", "2,0 mm"],
+    ["of chemicals", "1,2-dichloroethane", "1,3-butadiene"],
+    ["with scales", "background", "1:2 scale", "1:5 scale"],
+    ["with times", "10:30 train", "11:45 bus"],
+    ["numbered but for the first", "background", "1: crack", "2: hole"],
+    ["after numbers in which a comma separates", "0, sky, night", "1, car"],
+    ["that are a heading's words", "name", "label", "class"],
+    ["that are colours", "red, green", "blue", "Label: B"]
+  ].map(
+    ([what, ...all]) => [`names ${what}`, all.join("\n"), all.map((name, id) => ({ id, name }))] as const
+  ),
+  [
     "ids with holes",
     "7\tcar\n3\troad",
     [
@@ -88,6 +116,7 @@ const refused: ReadonlyArray<readonly [name: string, text: string, reason: RegEx
   ["the same in one line", "train: images\nnames: ['background', 'car']", /line 2 is no name/],
   ["a comment before names", "# my classes\nbackground\ncar", /line 1 is no name/],
   ["an id twice", "0: a\n0: b", /an id twice/],
+  ["columns that are not known", "id,name,color\n0,car,#ff0000", /line 1 is no name/],
   ["nothing", "\n\n", /empty/],
   ["nothing but a comment", "# a", /empty/],
   ["COCO's categories", '{"categories": [{"id": 1, "name": "car"}]}', /neither an array of names/],

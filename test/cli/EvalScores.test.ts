@@ -344,4 +344,32 @@ describe("what flatters a score", () => {
       }
     }).pipe(Effect.scoped)
   )
+
+  it.live(
+    "a truth that counts from 1 has its own names at other ids, and of names that are not used nothing is said",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder({ "names.txt": new TextEncoder().encode("wall\ndoor\n") })
+        for (const name of ["found", "truth"]) mkdirSync(join(cwd, name))
+        fill(join(cwd, "found"), { "a.png": png(row(0, 0, 1, 1)) })
+        fill(join(cwd, "truth"), { "a.png": png(row(1, 1, 2, 2)) })
+        const classes = [
+          { id: 1, name: "wall" },
+          { id: 2, name: "door" }
+        ]
+        for (const text of [JSON.stringify({ image: "a.jpg", classes }), "{"]) {
+          writeFileSync(join(cwd, "truth", "a.json"), text)
+          for (const [args, code] of [
+            [["--reduce-labels"], 0],
+            [[], text === "{" ? 1 : 2]
+          ] as const) {
+            const told = ["--classes", "names.txt", ...args, "--json"]
+            const scores = yield* run(["eval", "found", "truth", ...told], { cwd })
+            assert.strictEqual(scores.code, code, `${text} ${args.join(" ")}`)
+            assert.notInclude(scores.stderr, "a.json")
+            if (code === 0) assert.strictEqual(lines(scores.stdout)[0]?.["meanIou"], 1)
+          }
+        }
+      }).pipe(Effect.scoped)
+  )
 })

@@ -326,7 +326,17 @@ describe("segformer export", () => {
       const mask = LabelMap.makeUnsafe({ width: 3, height: 1, data: Uint8Array.of(0, 255, 255) })
       const map = LabelMap.makeUnsafe({ width: 3, height: 1, data: Uint8Array.of(0, 1, 255) })
       const list = "0: background\n1: pit\n255: panel\n"
-      const cwd = yield* folder({ "masks/a.png": png(mask), "both/a.png": png(mask), "both/b.png": png(map) })
+      const cwd = yield* folder({
+        "masks/a.png": png(mask),
+        "both/a.png": png(mask),
+        "both/b.png": png(map),
+        "named/a.labels.png": png(mask)
+      })
+      const things = [
+        { id: 0, name: "road" },
+        { id: 1, name: "car" }
+      ]
+      writeFileSync(join(cwd, "named", "a.json"), JSON.stringify({ image: "a.jpg", classes: things }))
       writeFileSync(join(cwd, "names.txt"), list)
       const told = ["--classes", "names.txt"]
       for (const [format, from, args, code, isTold, objects] of [
@@ -334,7 +344,13 @@ describe("segformer export", () => {
         ["coco", "both", told, 0, true, 1],
         ["coco", "masks", [...told, "--ignore", "none"], 0, false, 1],
         ["coco", "masks", [...told, "--ignore", "255"], 0, false, 0],
-        ["csv", "masks", told, 1, true, undefined],
+        ["coco", "masks", [...told, "--background"], 0, true, 1],
+        // Class 0 is a thing, and 255 what is none.
+        ["coco", "masks", ["--classes", "cityscapes"], 0, false, 1],
+        ["coco", "named", [], 0, false, 1],
+        ["coco", "masks", [], 0, true, 1],
+        ["csv", "masks", told, 0, true, undefined],
+        ["csv", "masks", [...told, "--regions"], 1, true, undefined],
         ["png", "masks", told, 0, false, undefined]
       ] as const) {
         const ended = yield* run(["export", format, from, "--out", `out.${format}`, ...args], { cwd })
