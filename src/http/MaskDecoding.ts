@@ -7,7 +7,7 @@
  */
 import { Effect, Result } from "effect"
 import type { Image } from "../image/ImageSource.ts"
-import type { BinaryMask } from "../mask/BinaryMask.ts"
+import * as BinaryMask from "../mask/BinaryMask.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as Fit from "../mask/Fit.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
@@ -97,7 +97,7 @@ export const withClasses = (
 const binary = (options: MaskOptions): Plane.BinaryOptions | undefined =>
   options.binary === true ? {} : options.binary === false ? undefined : options.binary
 
-const toLabels = (mask: BinaryMask, options: Plane.BinaryOptions): LabelMap.LabelMap => {
+const toLabels = (mask: BinaryMask.BinaryMask, options: Plane.BinaryOptions): LabelMap.LabelMap => {
   const classId = options.classId ?? 1
   const data = LabelMap.allocate(classId, mask.data.length)
   for (let i = 0; i < data.length; i++) data[i] = mask.data[i] === 0 ? 0 : classId
@@ -208,13 +208,17 @@ const isCocoRle = (value: unknown): value is Rle.CocoRle => {
 export const looksLikeRle = (value: unknown): boolean =>
   typeof value === "object" && value !== null && "counts" in value && "size" in value
 
+/** Whether runs say that they go along the rows. */
+const isByRow = (value: object): boolean =>
+  "order" in value && /^(?:c|rows?(?:[-_ ]?major)?)$/i.test(String(value.order))
+
 const rleMask = (
   answer: Answer,
   path: string,
   value: unknown,
   image: Size,
   options: MaskOptions
-): Decoded<BinaryMask> =>
+): Decoded<BinaryMask.BinaryMask> =>
   Effect.suspend(() => {
     if (!isCocoRle(value)) {
       return fail(answer, path, "it is no RLE: { size: [height, width], counts }", Decode.quoted(value))
@@ -224,7 +228,12 @@ const rleMask = (
     if (width * height > limit) {
       return fail(answer, path, `${width} x ${height} pixels are more than the ${limit} allowed`)
     }
-    return Effect.map(fromMask(answer, path, Rle.fromCoco(value, path)), Rle.toMask)
+    // COCO's go down the columns. Along the rows they are those of the picture with its sides exchanged.
+    if (!isByRow(value)) return Effect.map(fromMask(answer, path, Rle.fromCoco(value, path)), Rle.toMask)
+    const turned: Rle.CocoRle = { counts: value.counts, size: [width, height] }
+    return Effect.map(fromMask(answer, path, Rle.fromCoco(turned, path)), (runs) =>
+      BinaryMask.flipX(BinaryMask.rotate(Rle.toMask(runs), 90))
+    )
   })
 
 /** The label map of one run-length encoded mask. */

@@ -156,12 +156,15 @@ describe.skipIf(Needs.chromium === undefined)("in Chromium", () => {
               return [
                 await labels(asked),
                 await labels({ ...asked, threads: 1 }),
-                await failure({ assets: "/nowhere/" })
+                await failure({ assets: "nowhere" })
               ] as const
             }, asked)
           )
           assert.deepStrictEqual(shared, alone)
-          assert.match(lost, /the files of ONNX Runtime cannot be loaded .*Give `assets`/)
+          assert.match(
+            lost,
+            /the files of ONNX Runtime cannot be loaded .*http:.*\/nowhere\/ort-wasm.*Give `assets`/
+          )
         })
     )
 

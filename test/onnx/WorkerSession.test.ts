@@ -14,8 +14,10 @@ class Told extends EventTarget implements Worker {
   onerror = null
   isEnded = false
   readonly heard: Array<ToWorker["type"]> = []
+  assets: unknown
   postMessage(message: ToWorker, transfer?: unknown): void {
     this.heard.push(message.type)
+    if (message.type === "model") this.assets = message.load.assets
     structuredClone(message, { transfer: Array.isArray(transfer) ? transfer : [] })
   }
   terminate(): void {
@@ -38,11 +40,12 @@ const load: Load = {
 
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 
-const started = () => {
+const started = (options: Pick<WorkerSession.WorkerSessionOptions, "assets"> = {}) => {
   const workers: Array<Told> = []
   const log: Array<string> = []
   const session = WorkerSession.start(
     {
+      ...options,
       worker: () => {
         const worker = new Told()
         workers.push(worker)
@@ -108,6 +111,22 @@ const back = (...values: ReadonlyArray<number>): FromWorker => ({
 })
 
 describe("a session of two workers", () => {
+  it("is told of the folder of the runtime's files as one, however it was written", () => {
+    for (const [assets, told] of [
+      ["ort", "ort/"],
+      ["/ort/", "/ort/"],
+      ["https://h/ort", "https://h/ort/"]
+    ] as const) {
+      const { model, session } = started({ assets })
+      assert.strictEqual(model.assets, told)
+      session.kill()
+    }
+    const each = { mjs: "/a.mjs", wasm: "/a.wasm" }
+    const { model, session } = started({ assets: each })
+    assert.deepStrictEqual(model.assets, each)
+    session.kill()
+  })
+
   it("gives back what stood before a model that broke down", async () => {
     const { around, log, model } = atWork()
     model.says({ type: "broken", detail: "out of memory" })

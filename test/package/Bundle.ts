@@ -177,6 +177,9 @@ const wholes = [
 
 const kB = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`
 
+/** What bundlers would drop, were it not said that it does something: a worker of one's own is one import. */
+const workers = ["effect-segformer/onnx/web/worker", "effect-segformer/image/worker"]
+
 export const check = async (consumer: Consumer): Promise<void> => {
   const measure = async (bundler: keyof typeof bundlers, text: string, besideEffect: boolean) => {
     const input = join(consumer.folder, "browser.js")
@@ -190,6 +193,10 @@ export const check = async (consumer: Consumer): Promise<void> => {
     }
   }
   for (const bundler of ["rolldown", "vite", "esbuild"] as const) {
+    for (const worker of workers) {
+      const { first, warnings } = await measure(bundler, `import "${worker}"\n`, false)
+      expect(`by ${bundler} ${worker} is kept (${kB(first)})`, first > 2000 && warnings.length === 0)
+    }
     for (const { most, name, text } of bounds) {
       const { first, later } = await measure(bundler, text, true)
       const rest = later === 0 ? "" : `, and ${kB(later)} for when it is needed`

@@ -25,6 +25,13 @@ const beside = "./worker.ts"
 /** One picture in the model, one before it. */
 const depth = 2
 
+/** The address of a folder, whole: a worker would take a part for a part of its own. */
+const folderOf = (assets: string): string => {
+  const folder = assets.endsWith("/") ? assets : `${assets}/`
+  const page = globalThis.document?.baseURI ?? globalThis.location?.href
+  return page === undefined ? folder : new URL(folder, page).href
+}
+
 export const start = (
   options: WorkerSessionOptions,
   load: Load,
@@ -118,7 +125,8 @@ export const start = (
     model = startOne()
     around = startOne()
     const { expected, preprocessing, threads, weights } = load
-    const { assets, backend = "wasm" } = options
+    const { backend = "wasm" } = options
+    const assets = typeof options.assets === "string" ? folderOf(options.assets) : options.assets
     const { port1, port2 } = new MessageChannel()
     const own = { weights, threads, expected, backend, assets }
     model.post({ type: "model", load: own, port: port1 } satisfies ToWorker, [port1])

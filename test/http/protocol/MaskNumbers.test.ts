@@ -98,6 +98,16 @@ describe("masks in answers, as numbers", () => {
         yield* ids(decode({ predictions: listed })),
         expected.map((inside) => (inside === 1 ? 3 : 255))
       )
+      // By rows: one outside, two inside, three outside, one inside, one outside.
+      for (const order of ["row", "C", "row-major"])
+        assert.deepStrictEqual(
+          yield* ids(decode({ mask: { size: [2, 4], counts: [1, 2, 3, 1, 1], order } })),
+          expected
+        )
+      assert.deepStrictEqual(
+        yield* ids(decode({ ...Rle.toCoco(rle, { compressed: false }), order: "F" })),
+        expected
+      )
       const short = { size: [2, 4], counts: [1, 2] }
       assert.include(yield* refused(decode({ mask: short })), "`mask`: its runs sum up to 3")
       const huge = { size: [100_000, 100_000], counts: [10_000_000_000] }
