@@ -17,11 +17,13 @@ import * as Plane from "./Plane.ts"
 
 export interface ArrayOptions extends Pick<
   MaskDecoding.MaskOptions,
-  "classes" | "palette" | "binary" | "ignoreIndex" | "transposed" | "stated"
+  "classes" | "palette" | "binary" | "ignoreIndex" | "transposed"
 > {
   readonly as?: "ids" | "logits" | undefined
   readonly channels?: "first" | "last" | undefined
   readonly called?: string | undefined
+  /** From which part of white on a pixel is in a soft mask, as an answer says. */
+  readonly stated?: number | undefined
 }
 
 /** What an array was. */

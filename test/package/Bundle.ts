@@ -55,6 +55,8 @@ interface Bundle {
 type Bundler = (input: string, besideEffect: boolean) => Promise<Bundle>
 
 const effect = /^effect($|\/)/
+/** Optional, and asked for when they are needed. */
+const peers = /^(onnxruntime-web|@jsquash\/jpeg)($|\/)/
 
 interface Output {
   readonly type: string
@@ -81,7 +83,7 @@ const byRolldown: Bundler = async (input, besideEffect) => {
   const build = await rolldown({
     input,
     platform: "browser",
-    external: besideEffect ? [effect] : [],
+    external: besideEffect ? [effect, peers] : [peers],
     onLog: (_, log) => warnings.push(log.message)
   })
   const { output } = await build.generate({ format: "esm", minify: true })
@@ -100,7 +102,7 @@ const byVite: Bundler = async (input, besideEffect) => {
       modulePreload: false,
       rolldownOptions: {
         input,
-        external: besideEffect ? [effect] : [],
+        external: besideEffect ? [effect, peers] : [peers],
         onwarn: ({ message }) => void warnings.push(message)
       }
     }
@@ -125,7 +127,12 @@ const byEsbuild: Bundler = async (input, besideEffect) => {
     outdir: "out",
     write: false,
     metafile: true,
-    external: besideEffect ? ["effect", "effect/*"] : [],
+    external: [
+      ...(besideEffect ? ["effect", "effect/*"] : []),
+      "onnxruntime-web",
+      "onnxruntime-web/*",
+      "@jsquash/jpeg/*"
+    ],
     logLevel: "silent"
   })
   const code = new Map(outputFiles.map(({ path, text }) => [basename(path), text]))
