@@ -63,7 +63,7 @@ export const check = (owner: string, mask: MaskPlace | undefined): void => {
 
 /** The files that a mask may be, by how they begin. */
 const isPng = (bytes: Uint8Array): boolean => bytes[0] === 0x89 && bytes[1] === 0x50 && bytes[2] === 0x4e
-const npy = lazily(() => import("../mask/Npy.ts"))
+const npy = lazily(() => import("./NumPyFile.ts"))
 
 const isNpy = (bytes: Uint8Array): boolean => bytes[0] === 0x93 && bytes[1] === 0x4e && bytes[2] === 0x55
 
@@ -94,8 +94,8 @@ export const fromFile = (
     }))
   }
   return Effect.flatMap(
-    Effect.flatMap(npy, (Npy) =>
-      Effect.mapError(Effect.fromResult(Npy.decode(bytes, path)), ({ detail }) =>
+    Effect.flatMap(npy, ({ decode }) =>
+      Effect.mapError(Effect.fromResult(decode(bytes, path)), ({ detail }) =>
         Decode.notDecodable(answer, path, detail, "")
       )
     ),

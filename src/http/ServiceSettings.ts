@@ -227,12 +227,12 @@ export const readPalette = Effect.fnUntraced(function* (
     fs.readFileString(palette),
     () => `${palette} is neither one of ${Palette.names.join(", ")} nor a file that can be read`
   )
-  const PaletteFile = yield* Effect.mapError(
-    lazily(() => import("../mask/PaletteFile.ts")),
+  const { parse } = yield* Effect.mapError(
+    lazily(() => import("./PaletteText.ts")),
     ({ message }) => message
   )
   return yield* Effect.mapError(
-    Effect.fromResult(PaletteFile.parse(text)),
+    Effect.fromResult(parse(text)),
     (problem) => `${palette} is no palette: ${problem}`
   )
 })
