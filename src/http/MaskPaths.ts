@@ -211,7 +211,8 @@ export const asRows = (value: unknown, beside: unknown, image: Size): unknown =>
   const size = sizeOf(value.length, fields, image)
   if (size === undefined) return value
   const { height, width } = size
-  const isByColumn = fields["order"] === "F" || fields["fortran_order"] === true
+  const isByColumn =
+    /^(?:f|col(?:umn)?s?(?:[-_ ]?major)?)$/i.test(String(fields["order"])) || fields["fortran_order"] === true
   return Array.from({ length: height }, (_, y) =>
     isByColumn
       ? Array.from({ length: width }, (_, x): unknown => value[x * height + y])
