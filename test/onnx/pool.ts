@@ -83,18 +83,23 @@ export const turns = (count: number): Effect.Effect<void> =>
     for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
   })
 
-/** Interrupts three pictures at a random moment, so many times: there are never more processes than sessions. */
+/**
+ * Interrupts three pictures at a random moment, so many times. With a grace period that no run outlasts no process is given up,
+ * on a machine however busy: they are the same all the time.
+ */
 export const survives = (times: number) =>
   Effect.gen(function* () {
-    const sessions = yield* pool({ sessions: 2 })
+    const sessions = yield* pool({ sessions: 2, gracePeriod: 600_000 })
     const { labelMap: expected } = yield* sessions.predict(red)
+    const pids = yield* sessions.pids
+    assert.lengthOf(pids, 2)
     const random = support.makeRandom(7)
     let before = process.memoryUsage().external
     for (let time = 0; time < times; time++) {
       const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(sessions.predict(red)))
       yield* Effect.sleep(`${Math.floor(random() * 40)} millis`)
       yield* Fiber.interruptAll(fibers)
-      assert.isAtMost((yield* sessions.pids).length, 2)
+      assert.deepStrictEqual(yield* sessions.pids, pids)
       if (time === 20) before = process.memoryUsage().external
     }
     // Each of their pictures is some kB: what one left behind with each would be told from them all the same.
