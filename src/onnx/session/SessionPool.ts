@@ -227,10 +227,11 @@ export const make = Effect.fnUntraced(function* (
     })
   }
 
-  /** Ends a session with nothing to do where there are more than wanted. */
+  /** Ends a session with nothing to do where more are loaded than wanted: one that still loads takes nobody's place. */
   const retire = (): void => {
     for (const [session, own] of live) {
-      if ([...live.values()].filter(({ state }) => state !== "killed").length <= sessions) return
+      const loaded = [...live.values()].filter(({ state }) => state === "ready" || state === "ending")
+      if (loaded.length <= sessions) return
       if (own.jobs.length > 0 || own.state !== "ready") continue
       own.state = "killed"
       session.kill()
