@@ -85,47 +85,6 @@ describe("sessions", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("let a run end that takes no longer than four others have taken", () =>
-    Effect.gen(function* () {
-      const sessions = yield* pool({ gracePeriod: 1 })
-      const before = yield* sessions.pids
-      yield* sessions.predict(middling)
-      for (let time = 0; time < 3; time++) {
-        const given = yield* Effect.forkChild(sessions.predict(middling))
-        yield* begun(sessions)
-        yield* Fiber.interrupt(given)
-        assert.strictEqual(yield* sessions.ready, 1)
-        yield* sessions.predict(red)
-      }
-      assert.deepStrictEqual(yield* sessions.pids, before)
-    }).pipe(Effect.scoped)
-  )
-
-  it.live("are replaced three times in a minute, and then left to end, however many callers leave", () =>
-    Effect.gen(function* () {
-      const sessions = yield* pool({ gracePeriod: 1 })
-      for (let time = 0; time < 3; time++) {
-        const [pid] = yield* sessions.pids
-        process.kill(pid!, "SIGKILL")
-        while ((yield* sessions.pids).includes(pid!)) yield* turns(1)
-        assert.strictEqual((yield* sessions.pids).length, 1, "another takes its place at once")
-        yield* sessions.predict(red)
-      }
-      const before = yield* sessions.pids
-      const given = yield* Effect.forkChild(sessions.predict(middling))
-      yield* begun(sessions)
-      yield* Fiber.interrupt(given)
-      yield* sessions.predict(red)
-      assert.deepStrictEqual(yield* sessions.pids, before)
-      // One that dies now is replaced for work that waits only.
-      process.kill(before[0]!, "SIGKILL")
-      while ((yield* sessions.pids).length > 0) yield* turns(1)
-      assert.strictEqual(yield* sessions.ready, 0)
-      yield* sessions.predict(red)
-      assert.strictEqual(yield* sessions.ready, 1)
-    }).pipe(Effect.scoped)
-  )
-
   it.live("are there again, without being asked, after one has died with nobody waiting", () =>
     Effect.gen(function* () {
       const sessions = yield* pool()

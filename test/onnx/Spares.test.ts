@@ -1,22 +1,23 @@
 /** Sessions that are given up, on a runtime whose sessions load and end a picture when they are told to. */
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber } from "effect"
-import type { Ending, Outcome, Picture, SessionEvents } from "../../src/onnx/session/Session.ts"
+import { assert, describe, it, vi } from "@effect/vitest"
+import { Effect, Exit, Fiber, type Scope } from "effect"
+import type * as Session from "../../src/onnx/session/Session.ts"
+import { defaults } from "../../src/image/Preprocessing.ts"
 import * as NativeRuntime from "../../src/onnx/native/NativeRuntime.ts"
-import { eventually } from "../support/Eventually.ts"
-import { poolOn, red } from "./pool.ts"
+import * as SessionPool from "../../src/onnx/session/SessionPool.ts"
+import { red, turns } from "./pool.ts"
 
 interface Told {
   readonly pid: number
-  readonly events: SessionEvents
+  readonly events: Session.SessionEvents
   /** Of the pictures that it has, in the order in which they came. */
-  readonly endings: Array<(ending: Ending) => void>
+  readonly endings: Array<(ending: Session.Ending) => void>
   loaded: boolean
   killed: boolean
 }
 
 /** What a session gives for the picture: its own number as the only class. */
-const outcomeOf = ({ height, width }: Picture, pid: number): Outcome => ({
+const outcomeOf = ({ height, width }: Session.Picture, pid: number): Session.Outcome => ({
   _tag: "Labels",
   labelMap: { width, height, data: new Uint8Array(width * height).fill(pid) },
   confidence: undefined,
@@ -30,14 +31,14 @@ const driven = () => {
   const started: Array<Told> = []
   const runtime = {
     ...NativeRuntime.runtime,
-    start: (_: unknown, events: SessionEvents) => {
+    start: (_: unknown, events: Session.SessionEvents) => {
       const own: Told = { pid: started.length + 1, events, endings: [], loaded: false, killed: false }
       started.push(own)
       if (own.pid === 1) queueMicrotask(() => load(own))
       return {
         pid: own.pid,
         room: () => (own.loaded && !own.killed ? 2 - own.endings.length : 0),
-        predict: (picture: Picture, begun: () => void, done: (ending: Ending) => void) => {
+        predict: (picture: Session.Picture, begun: () => void, done: (ending: Session.Ending) => void) => {
           own.endings.push((ending) => done(ending))
           outcomes.set(own.endings.at(-1)!, outcomeOf(picture, own.pid))
           if (own.endings.length === 1) begun()
@@ -54,7 +55,7 @@ const driven = () => {
       }
     }
   }
-  const outcomes = new Map<(ending: Ending) => void, Outcome>()
+  const outcomes = new Map<(ending: Session.Ending) => void, Session.Outcome>()
   const load = (session: Told) => {
     session.loaded = true
     session.events.ready()
@@ -67,63 +68,198 @@ const driven = () => {
   return { runtime, started, load, end }
 }
 
-/** A session that is given up for a picture nobody waits for, with a spare that loads. */
-const givenUp = Effect.gen(function* () {
-  const { end, load, runtime, started } = driven()
-  const sessions = yield* poolOn(runtime, { gracePeriod: 1 })
-  const given = yield* Effect.forkChild(sessions.predict(red))
-  yield* eventually(() => started[0]!.endings.length === 1)
-  yield* Fiber.interrupt(given)
-  yield* eventually(() => started.length === 2, "a spare to be started")
-  return { sessions, end, load, old: started[0]!, spare: started[1]!, started }
+/** What follows from an event follows in some turns: nothing here waits for the machine. */
+const soon = turns(5)
+
+/** Time passes. */
+const pass = (milliseconds: number) =>
+  Effect.andThen(
+    Effect.sync(() => vi.advanceTimersByTime(milliseconds)),
+    soon
+  )
+
+const grace = 1000
+
+/** A pool of one session, loaded. */
+const one = Effect.gen(function* () {
+  const told = driven()
+  const sessions = yield* SessionPool.make({
+    runtime: told.runtime,
+    model: "test",
+    sessions: 1,
+    gracePeriod: grace,
+    load: {
+      weights: { _tag: "Bytes", bytes: new Uint8Array() },
+      threads: 1,
+      expected: { classes: 0 },
+      preprocessing: defaults
+    }
+  })
+  /** A picture in the model, or in line. */
+  const predict = Effect.tap(Effect.forkChild(Effect.exit(sessions.predict(red))), () => soon)
+  /** A picture in the model for so long. */
+  const takes = (milliseconds: number) =>
+    Effect.gen(function* () {
+      const fiber = yield* predict
+      yield* pass(milliseconds)
+      told.end(told.started.at(-1)!)
+      yield* Fiber.join(fiber)
+    })
+  /** A picture in the model that nobody waits for. */
+  const leave = Effect.flatMap(predict, Fiber.interrupt)
+  return { ...told, sessions, predict, takes, leave }
 })
+
+/** One that was given up, and its spare, which loads. */
+const givenUp = Effect.gen(function* () {
+  const made = yield* one
+  yield* made.leave
+  yield* pass(grace)
+  const [old, spare] = made.started
+  return old === undefined || spare === undefined ? assert.fail("none was given up") : { ...made, old, spare }
+})
+
+/** Ends by itself, with what it was at. */
+const die = ({ endings, events }: Told) => {
+  for (const [place, done] of endings.splice(0).entries())
+    done({ _tag: "Died", detail: "signal 11", inModel: place === 0 })
+  events.gone()
+}
+
+const idOf = (exit: Exit.Exit<Session.Outcome, unknown>): number | undefined =>
+  Exit.isSuccess(exit) && exit.value._tag === "Labels" ? exit.value.labelMap.data[0] : undefined
+
+/** With a clock that stands until it is told to go on. */
+const timed = <A, E>(test: Effect.Effect<A, E, Scope.Scope>) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] })),
+    () => Effect.scoped(test),
+    () => Effect.sync(() => vi.useRealTimers())
+  )
 
 describe("a session that is given up", () => {
   it.live("and ends its picture all the same does the next, while its spare loads", () =>
-    Effect.gen(function* () {
-      const { end, load, old, sessions, spare, started } = yield* givenUp
-      end(old)
-      const next = yield* Effect.forkChild(sessions.predict(red))
-      yield* eventually(() => old.endings.length === 1, "the loaded session to be given the next picture")
-      assert.isFalse(old.killed)
-      end(old)
-      assert.strictEqual((yield* Fiber.join(next)).labelMap.data[0], 1)
-      // Both are loaded: one is one too many.
-      load(spare)
-      yield* eventually(() => old.killed !== spare.killed, "one of the two to be ended")
-      assert.deepStrictEqual(
-        yield* sessions.pids,
-        started.filter(({ killed }) => !killed).map(({ pid }) => pid)
-      )
-      assert.strictEqual(yield* sessions.ready, 1)
-    }).pipe(Effect.scoped)
+    timed(
+      Effect.gen(function* () {
+        const { end, load, old, predict, sessions, spare, started } = yield* givenUp
+        end(old)
+        const next = yield* predict
+        assert.deepStrictEqual([old.killed, old.endings.length], [false, 1])
+        end(old)
+        assert.strictEqual(idOf(yield* Fiber.join(next)), 1)
+        // Both are loaded: one is one too many.
+        load(spare)
+        yield* soon
+        assert.notStrictEqual(old.killed, spare.killed)
+        const left = started.filter(({ killed }) => !killed).map(({ pid }) => pid)
+        assert.deepStrictEqual(yield* sessions.pids, left)
+        assert.strictEqual(yield* sessions.ready, 1)
+      })
+    )
   )
 
   it.live("is killed once its spare is loaded, and not before", () =>
-    Effect.gen(function* () {
-      const { end, load, old, sessions, spare } = yield* givenUp
-      assert.deepStrictEqual([yield* sessions.ready, yield* sessions.pids], [1, [1, 2]])
-      load(spare)
-      yield* eventually(() => old.killed)
-      const next = yield* Effect.forkChild(sessions.predict(red))
-      yield* eventually(() => spare.endings.length === 1)
-      end(spare)
-      assert.strictEqual((yield* Fiber.join(next)).labelMap.data[0], 2)
-      assert.deepStrictEqual(yield* sessions.pids, [2])
-    }).pipe(Effect.scoped)
+    timed(
+      Effect.gen(function* () {
+        const { end, load, old, predict, sessions, spare } = yield* givenUp
+        assert.deepStrictEqual([yield* sessions.ready, yield* sessions.pids], [1, [1, 2]])
+        load(spare)
+        yield* soon
+        assert.isTrue(old.killed)
+        const next = yield* predict
+        end(spare)
+        assert.strictEqual(idOf(yield* Fiber.join(next)), 2)
+        assert.deepStrictEqual(yield* sessions.pids, [2])
+      })
+    )
   )
 
   it.live("stays where no spare can be loaded", () =>
-    Effect.gen(function* () {
-      const { end, old, sessions, spare } = yield* givenUp
-      const next = yield* Effect.forkChild(Effect.exit(sessions.predict(red)))
-      spare.events.unusable({ reason: "model", detail: "no memory" })
-      spare.events.gone()
-      end(old)
-      yield* eventually(() => old.endings.length === 1)
-      end(old)
-      assert.isTrue(Exit.isSuccess(yield* Fiber.join(next)))
-      assert.deepStrictEqual(yield* sessions.pids, [1])
-    }).pipe(Effect.scoped)
+    timed(
+      Effect.gen(function* () {
+        const { end, old, predict, sessions, spare } = yield* givenUp
+        const next = yield* predict
+        spare.events.unusable({ reason: "model", detail: "no memory" })
+        spare.events.gone()
+        end(old)
+        yield* soon
+        end(old)
+        assert.strictEqual(idOf(yield* Fiber.join(next)), 1)
+        assert.deepStrictEqual(yield* sessions.pids, [1])
+      })
+    )
+  )
+
+  it.live("has been at a picture for four times what others took", () =>
+    timed(
+      Effect.gen(function* () {
+        const { leave, started, takes } = yield* one
+        yield* takes(3000)
+        yield* takes(500)
+        yield* leave
+        yield* pass(4 * 3000 - 1)
+        assert.lengthOf(started, 1)
+        yield* pass(1)
+        assert.lengthOf(started, 2)
+      })
+    )
+  )
+})
+
+describe("a session that dies by itself", () => {
+  it.live("is replaced at once, three times in a minute, and then for work that waits", () =>
+    timed(
+      Effect.gen(function* () {
+        const { end, load, predict, sessions, started } = yield* one
+        for (const time of [0, 1, 2]) {
+          die(started[time]!)
+          assert.lengthOf(started, time + 2, "another takes its place at once")
+          load(started[time + 1]!)
+        }
+        die(started[3]!)
+        assert.deepStrictEqual([yield* sessions.ready, yield* sessions.pids], [0, []])
+        const next = yield* predict
+        assert.lengthOf(started, 5)
+        load(started[4]!)
+        end(started[4]!)
+        assert.strictEqual(idOf(yield* Fiber.join(next)), 5)
+        assert.strictEqual(yield* sessions.ready, 1)
+      })
+    )
+  )
+
+  it.live("is replaced a minute later where nobody waits", () =>
+    timed(
+      Effect.gen(function* () {
+        const { load, sessions, started } = yield* one
+        for (const time of [0, 1, 2]) {
+          die(started[time]!)
+          load(started[time + 1]!)
+        }
+        die(started[3]!)
+        yield* pass(59_999)
+        assert.lengthOf(started, 4)
+        yield* pass(1)
+        load(started[4]!)
+        assert.strictEqual(yield* sessions.ready, 1)
+      })
+    )
+  )
+
+  it.live("counts as one that is given up: three in a minute together", () =>
+    timed(
+      Effect.gen(function* () {
+        const { leave, load, started } = yield* one
+        for (const time of [0, 1, 2]) {
+          die(started[time]!)
+          load(started[time + 1]!)
+        }
+        yield* leave
+        yield* pass(59_999)
+        assert.lengthOf(started, 4)
+        yield* pass(1)
+        assert.lengthOf(started, 5)
+      })
+    )
   )
 })
