@@ -1,20 +1,20 @@
 /** What is made of a prediction's numbers: maps at the image's size, labels and uncertainty of logits, regions of labels. In turns, so that others get theirs. */
-import { Clock, Effect } from "effect"
-import { stretched } from "./Fitting.ts"
+import { Clock, Effect, Result } from "effect"
+import { fitted, type Seen, type SizeRule, stretched, suiting } from "./Fitting.ts"
 import type { ClassTable } from "./mask/ClassTable.ts"
 import * as Components from "./mask/Components.ts"
 import type * as Fit from "./mask/Fit.ts"
 import * as LabelMap from "./mask/LabelMap.ts"
 import * as Logits from "./mask/Logits.ts"
+import { MaskNotDecodable } from "./mask/MaskError.ts"
 import { beforeSoftmax } from "./mask/Probabilities.ts"
 import type { Region } from "./mask/Region.ts"
 import * as Regions from "./mask/Regions.ts"
 import * as Steps from "./mask/Steps.ts"
 import { fromLogits, type Uncertainty } from "./mask/Uncertainty.ts"
 import { millisOf } from "./policy/MonotonicClock.ts"
+import type { Prediction } from "./Prediction.ts"
 
-export { fitted, suiting } from "./Fitting.ts"
-export const check = Logits.make
 /** Of logits, or of probabilities where a service gives those. */
 export const uncertainty = (logits: Logits.Logits): Uncertainty => fromLogits(beforeSoftmax(logits))
 
@@ -22,7 +22,7 @@ export const uncertainty = (logits: Logits.Logits): Uncertainty => fromLogits(be
 const told = new WeakSet<object>()
 
 /** Warns of a map that is stretched over an image of another shape. */
-export const tellStretched = (
+const tellStretched = (
   map: Fit.Size,
   image: Fit.Size,
   input: Fit.Size | undefined,
@@ -49,11 +49,7 @@ export const regions = (map: LabelMap.LabelMap, classes: ClassTable): Effect.Eff
 const maxSlice = 10
 
 /** Labels from logits, band by band, so that nothing else in this process has to wait for a large image. */
-export const argmax = (
-  logits: Logits.Logits,
-  width: number,
-  height: number
-): Effect.Effect<LabelMap.LabelMap> =>
+const argmax = (logits: Logits.Logits, width: number, height: number): Effect.Effect<LabelMap.LabelMap> =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
     const data = LabelMap.allocate(logits.classes - 1, width * height)
@@ -70,3 +66,36 @@ export const argmax = (
     }
     return { width, height, data }
   })
+
+/** At the size of the image. A map that has it is taken as it is, which most have. */
+export const labelMap = (
+  image: Seen,
+  prediction: Exclude<Prediction, { readonly _tag: "Rendered" }>,
+  by: { readonly transport: string; readonly requestId: string },
+  rule: SizeRule | undefined,
+  service: object | undefined
+): Effect.Effect<LabelMap.LabelMap, MaskNotDecodable> =>
+  Effect.gen(function* () {
+    const { height, width } = image
+    const { input } = prediction
+    const said = rule === undefined ? service : undefined
+    if (prediction._tag === "Logits") {
+      const logits = yield* Effect.fromResult(
+        Result.flatMap(Logits.make(prediction.logits), (logits) =>
+          suiting(logits, image, input, "logits", rule)
+        )
+      )
+      yield* tellStretched(logits, image, input, by.transport, said)
+      return yield* argmax(logits, width, height)
+    }
+    const map = yield* Effect.fromResult(LabelMap.make(prediction.labelMap))
+    if (map.width === width && map.height === height) return map
+    const resized = yield* Effect.fromResult(fitted(map, image, input, rule))
+    yield* tellStretched(map, image, input, by.transport, said)
+    return resized
+  }).pipe(
+    Effect.mapError(
+      ({ detail, mask }) =>
+        new MaskNotDecodable({ mask, detail, service: by.transport, requestId: by.requestId })
+    )
+  )

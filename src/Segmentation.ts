@@ -4,14 +4,13 @@
  * What may not be there is an effect that fails with a typed error: `labelMap` and `regions` of an answer that holds
  * colour pictures only are `NoLabelMap`, never an empty map.
  */
-import { type Duration, Effect, Result } from "effect"
+import { type Duration, Effect } from "effect"
 import type { Seen, SizeRule } from "./Fitting.ts"
 import type { Image } from "./image/ImageSource.ts"
 import type { ClassTable } from "./mask/ClassTable.ts"
 import type { ConfidenceMap } from "./mask/ConfidenceMap.ts"
-import * as LabelMap from "./mask/LabelMap.ts"
-import type { Logits } from "./mask/Logits.ts"
-import { MaskNotDecodable } from "./mask/MaskError.ts"
+import type { LabelMap } from "./mask/LabelMap.ts"
+import type { MaskNotDecodable } from "./mask/MaskError.ts"
 import type { Region } from "./mask/Region.ts"
 import type { Uncertainty } from "./mask/Uncertainty.ts"
 import type { Pictures, Prediction } from "./Prediction.ts"
@@ -40,7 +39,7 @@ export interface Segmentation {
   /** The classes of the model, or those that the answer names. */
   readonly classes: ClassTable
   /** `[height, width]` class ids at the image's size. */
-  readonly labelMap: Effect.Effect<LabelMap.LabelMap, NoLabelMap>
+  readonly labelMap: Effect.Effect<LabelMap, NoLabelMap>
   /** Those that the service reported, else the connected components (8-connected) of the label map. */
   readonly regions: Effect.Effect<ReadonlyArray<Region>, NoLabelMap | CodeNotLoaded>
   /** The regions that the service reported; `undefined` where `regions` are those of the label map. */
@@ -76,10 +75,6 @@ export const fromPrediction = Effect.fnUntraced(function* (
   const none = Effect.suspend(() =>
     Effect.fail(new NoLabelMap({ source: image.source, transport, requestId }))
   )
-  const blame = (error: MaskNotDecodable | CodeNotLoaded) =>
-    error._tag === "CodeNotLoaded"
-      ? error
-      : new MaskNotDecodable({ mask: error.mask, detail: error.detail, service: transport, requestId })
 
   const common = {
     source: image.source,
@@ -100,10 +95,11 @@ export const fromPrediction = Effect.fnUntraced(function* (
       uncertainty: Effect.undefined
     }
   }
-  const labelMap = yield* Effect.mapError(mapOf(image, prediction, transport, otherSize, service), blame)
+  const Readout = yield* readout
+  const labelMap = yield* Readout.labelMap(image, prediction, { transport, requestId }, otherSize, service)
   const { classes } = prediction
   const regions = yield* Effect.cached(
-    prediction.regions === undefined ? findRegions(labelMap, classes) : Effect.succeed(prediction.regions)
+    prediction.regions === undefined ? Readout.regions(labelMap, classes) : Effect.succeed(prediction.regions)
   )
   return {
     ...common,
@@ -115,46 +111,9 @@ export const fromPrediction = Effect.fnUntraced(function* (
     uncertainty:
       prediction._tag === "Labels"
         ? Effect.succeed(prediction.uncertainty)
-        : yield* Effect.cached(uncertaintyOf(prediction.logits))
+        : yield* Effect.cached(Effect.sync(() => Readout.uncertainty(prediction.logits)))
   }
 })
 
-/** What only some programs need is loaded when it is asked for: reading out logits, and finding regions. */
+/** What is made of a prediction's numbers is loaded with the first of them. */
 const readout = lazily(() => import("./Readout.ts"))
-
-const findRegions = (
-  map: LabelMap.LabelMap,
-  classes: ClassTable
-): Effect.Effect<ReadonlyArray<Region>, CodeNotLoaded> =>
-  Effect.flatMap(readout, (Readout) => Readout.regions(map, classes))
-
-const uncertaintyOf = (logits: Logits): Effect.Effect<Uncertainty> =>
-  Effect.map(Effect.orDie(readout), (Readout) => Readout.uncertainty(logits))
-
-/** At the size of the image. A map that has it is taken as it is, which most have. */
-const mapOf = Effect.fnUntraced(function* (
-  image: Seen,
-  prediction: Exclude<Prediction, { readonly _tag: "Rendered" }>,
-  transport: string,
-  rule: SizeRule | undefined,
-  service: object | undefined
-): Effect.fn.Return<LabelMap.LabelMap, MaskNotDecodable | CodeNotLoaded> {
-  const { height, width } = image
-  const said = rule === undefined ? service : undefined
-  if (prediction._tag === "Logits") {
-    const Readout = yield* readout
-    const logits = yield* Effect.fromResult(
-      Result.flatMap(Readout.check(prediction.logits), (logits) =>
-        Readout.suiting(logits, image, prediction.input, "logits", rule)
-      )
-    )
-    yield* Readout.tellStretched(logits, image, prediction.input, transport, said)
-    return yield* Readout.argmax(logits, width, height)
-  }
-  const map = yield* Effect.fromResult(LabelMap.make(prediction.labelMap))
-  if (map.width === width && map.height === height) return map
-  const Readout = yield* readout
-  const fitted = yield* Effect.fromResult(Readout.fitted(map, image, prediction.input, rule))
-  yield* Readout.tellStretched(map, image, prediction.input, transport, said)
-  return fitted
-})
