@@ -191,15 +191,22 @@ export const make = Effect.fnUntraced(function* (
         options.measure(request.method, routeOf.get(request.source) ?? "none", status, seconds)
     ).pipe(
       Effect.catchCause((cause) =>
-        Effect.flatMap(Face.Current, (face) => {
-          const isGone = face.isAborted(request)
-          return isGone === undefined || !Cause.hasInterruptsOnly(cause)
+        Effect.flatMap(Face.Current, (face) =>
+          face.caller(request) === undefined || !Cause.hasInterruptsOnly(cause)
             ? Effect.failCause(cause)
-            : Effect.succeed(refuse(isGone ? gone : stopping))
-        })
+            : Effect.succeed(refuse(stopping))
+        )
       ),
-      Effect.flatMap((response) =>
+      Effect.flatMap((answered) =>
         Effect.map(Face.Current, (face) => {
+          // Work that ends since nobody waits for it, or a body that comes no further, is no fault of the request or of this server.
+          const caller = answered.status < 400 ? "there" : face.caller(request)
+          const response =
+            caller === "gone"
+              ? Response.setStatus(refuse(gone), 499)
+              : caller === "late"
+                ? refuse(late)
+                : answered
           const last = state.draining || response.status === 408
           const told = Response.setHeaders(response, {
             ...Security.headers,
@@ -232,8 +239,18 @@ const stopping = new Refusals.Refusal({
   retryAfter: Duration.seconds(5)
 })
 
-/** Said to whoever hands requests on: the caller itself may be gone. */
-const gone = Refusals.bad("The request was aborted before it was answered")
+/** Said to whoever hands requests on, for its log: the caller is gone. As others have it, and Effect, it goes out as 499. */
+const gone = new Refusals.Refusal({
+  status: 400,
+  detail: "The request was aborted before it was answered",
+  tag: "RequestAborted"
+})
+
+/** Said by whoever hands requests on: their platform has a time for each. */
+const late = new Refusals.Refusal({
+  status: 504,
+  detail: "The request was not answered within the time that its platform gives it"
+})
 
 /** A path that nobody has, or not with this method. */
 const unknown = (request: HttpServerRequest.HttpServerRequest, path: string, paths: Paths.Paths) => {

@@ -15,8 +15,11 @@ export interface BodyListener {
 export interface Face {
   /** Reads a body. What it gives stops that: nothing more is taken in. */
   readonly read: (request: HttpServerRequest.HttpServerRequest, listener: BodyListener) => () => void
-  /** Whether whoever sent a request has given it up; `undefined` where nobody is there to be told so. */
-  readonly isAborted: (request: HttpServerRequest.HttpServerRequest) => boolean | undefined
+  /**
+   * What became of whoever sent a request: still there, `gone`, or told by its own platform that it is too `late`; `undefined` where
+   * nobody is there to be told so.
+   */
+  readonly caller: (request: HttpServerRequest.HttpServerRequest) => "there" | "gone" | "late" | undefined
   /** Ends an answer that its client takes slowly; `false` where none is, or where that is not known. */
   readonly cut: (request: HttpServerRequest.HttpServerRequest) => boolean
   /**
@@ -78,9 +81,12 @@ const readWeb: Face["read"] = ({ source }, { broken, take, whole }) => {
 /** How slow a client may be, and which answer is a connection's last, is the affair of whoever hands requests on. */
 export const web: Face = {
   read: readWeb,
-  isAborted: ({ source }) => {
+  caller: ({ source }) => {
     const { signal }: Partial<Pick<Request, "signal">> = source
-    return signal?.aborted === true
+    if (signal?.aborted !== true) return "there"
+    // As `AbortSignal.timeout` says it.
+    const reason: unknown = signal.reason
+    return reason instanceof Error && reason.name === "TimeoutError" ? "late" : "gone"
   },
   cut: () => false,
   sent: (_, response) => response

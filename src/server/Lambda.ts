@@ -84,6 +84,8 @@ const preludeOf = ({ headers, status }: Response): Prelude => ({
   cookies: headers.getSetCookie()
 })
 
+const outOfTime = () => new DOMException("The time of this function is nearly over", "TimeoutError")
+
 /** Asks the handler; what is not done shortly before the function's time is over is aborted. */
 const answered = async <A>(
   handler: WebHandler,
@@ -93,7 +95,8 @@ const answered = async <A>(
 ): Promise<A> => {
   const left = context?.getRemainingTimeInMillis?.()
   const late = new AbortController()
-  const timer = left === undefined ? undefined : setTimeout(() => late.abort(), Math.max(0, left - margin))
+  const timer =
+    left === undefined ? undefined : setTimeout(() => late.abort(outOfTime()), Math.max(0, left - margin))
   try {
     const request = requestOf(event, late.signal)
     const address = event.requestContext.http.sourceIp

@@ -46,4 +46,4 @@ const sent: Face["sent"] = (request, response, { grace, last, maxLinger, writeTi
   return last ? HttpServerResponse.setHeader(lingering, "connection", "close") : lingering
 }
 
-export const face: Face = { read, isAborted: () => undefined, cut, sent }
+export const face: Face = { read, caller: () => undefined, cut, sent }

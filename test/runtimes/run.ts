@@ -175,6 +175,13 @@ try {
     await same(`${runtime}, in WebAssembly`, () => printed(runtime, main, "wasm", folder))
     await same(`${runtime}, through the web handler`, () => printed(runtime, main, "handler", folder))
   }
+  await attempt("Bun, by the binary: refused, and told what to do", async () => {
+    const refusal = await printed("Bun", main, "native", folder).then(
+      (found) => `it answers: ${JSON.stringify(found)}`,
+      String
+    )
+    return /under Bun a process has no pipe.*Run this by Node/.test(refusal) ? undefined : refusal
+  })
   if (Needs.chromium === undefined) expect("Chromium", "there is none on this machine")
   else await same("Chromium, in a worker", () => inChromium(folder))
 

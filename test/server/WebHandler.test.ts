@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, References } from "effect"
 import { type SegmentationError, type Prediction } from "effect-segformer"
 import { PureCodec } from "effect-segformer/image"
-import { WebHandler } from "effect-segformer/server"
+import { Lambda, WebHandler } from "effect-segformer/server"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 import { eventually } from "../support/Eventually.ts"
 
@@ -41,7 +41,8 @@ describe("a web handler", () => {
       await Effect.runPromise(eventually(() => began))
       leaving.abort()
       await Effect.runPromise(eventually(() => interrupted))
-      assert.isAtLeast((await answer).status, 400)
+      // Nobody sees it but the platform's log, which is told of no fault: as Effect and nginx have it.
+      assert.strictEqual((await answer).status, 499)
       await dispose()
     })
   )
@@ -75,10 +76,12 @@ describe("a web handler", () => {
             JSON.parse(await response.text()).error
           ]
         }
-        for (const answer of asked) {
-          const [status, , error] = await said(answer)
-          assert.deepStrictEqual([status, error.tag], [400, "BadRequest"])
-          assert.match(error.message, /did not arrive whole|was aborted before/)
+        const [cut, ...aborted] = await Promise.all(asked.map(said))
+        assert.deepStrictEqual([cut?.[0], cut?.[2].tag], [400, "BadRequest"])
+        assert.match(cut?.[2].message, /did not arrive whole/)
+        for (const [status, , error] of aborted) {
+          assert.deepStrictEqual([status, error.tag], [499, "RequestAborted"])
+          assert.match(error.message, /was aborted before/)
         }
         const head = await handler(new Request("http://app.example/v1/segment", { method: "HEAD" }))
         assert.deepStrictEqual([head.status, await head.text()], [405, ""])
@@ -88,6 +91,26 @@ describe("a web handler", () => {
           assert.deepStrictEqual([status, wait, error.tag], [503, "5", "ServiceUnavailable"])
         }
       })
+  )
+
+  it.live("answers what its platform has no time left for as late, and not as a fault of the request", () =>
+    Effect.promise(async () => {
+      const { dispose, handler } = over(() => Effect.never)
+      const late = new AbortController()
+      const answer = handler(post("/v1/segment", { signal: late.signal }))
+      late.abort(new DOMException("out of time", "TimeoutError"))
+      const response = await answer
+      assert.deepStrictEqual([response.status, (await response.json()).error.tag], [504, "TimedOut"])
+      const event = {
+        rawPath: "/v1/segment",
+        body: Buffer.from(Fixtures.image).toString("base64"),
+        isBase64Encoded: true,
+        requestContext: { http: { method: "POST" }, domainName: "app.example" }
+      }
+      const { statusCode } = await Lambda.buffered(handler)(event, { getRemainingTimeInMillis: () => 501 })
+      assert.strictEqual(statusCode, 504)
+      await dispose()
+    })
   )
 
   it.live("does not cancel a body that it refuses: platforms take that for a client that is gone", () =>

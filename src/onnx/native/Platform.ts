@@ -37,24 +37,21 @@ export const notLoadable = (
 
 const instead = "WebAssembly runs the same model: SegFormerWeb.layer of effect-segformer/onnx/web"
 
-/** What is said of a process that never answers. Who runs this is a parameter, so that a test can be another. @internal */
-export const silent = (
-  seconds: number,
-  {
-    execPath,
-    versions
-  }: { readonly execPath: string; readonly versions: Readonly<Record<string, string | undefined>> } = process
-): Unusable => {
-  const what = `its process did not answer within ${seconds} s`
-  return versions["bun"] === undefined
-    ? {
-        type: "unusable",
-        reason: "model",
-        detail: `${what}. It is started by ${execPath}, which must be Node: in a program with an executable of its own ${instead}`
-      }
+/** What is said of a runtime whose processes have no pipe to answer by; `undefined` of others. @internal */
+export const withoutPipe = (
+  versions: Readonly<Record<string, string | undefined>> = process.versions
+): Unusable | undefined =>
+  versions["bun"] === undefined
+    ? undefined
     : {
         type: "unusable",
         reason: "platform",
-        detail: `${what}, as under Bun, which has no pipe that it could answer by. Run this by Node; or ${instead}`
+        detail: `under Bun a process has no pipe that it could answer by. Run this by Node; or ${instead}`
       }
-}
+
+/** What is said of a process that never answers. Who runs this is a parameter, so that a test can be another. @internal */
+export const silent = (seconds: number, execPath: string = process.execPath): Unusable => ({
+  type: "unusable",
+  reason: "model",
+  detail: `its process did not answer within ${seconds} s. It is started by ${execPath}, which must be Node: in a program with an executable of its own ${instead}`
+})

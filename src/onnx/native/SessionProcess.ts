@@ -37,17 +37,26 @@ const environment = { ORT_DISABLE_TELEMETRY: "1" }
 /** How much of what a process printed last is worth keeping. */
 const keptOutput = 2000
 
-/** What stands for a process that the system did not start, and says why. */
+/** What stands for a process that there is none of. */
+const none: Session = { pid: undefined, room: () => 0, predict: () => () => {}, kill: () => {} }
+
+/** Says why, once whoever starts it listens. */
+const refused = (problem: Unusable, events: SessionEvents): Session => {
+  queueMicrotask(() => {
+    events.unusable(problem)
+    events.gone()
+  })
+  return none
+}
+
+/** The system did not start it, and says why. */
 const notStarted = (child: ChildProcess, events: SessionEvents): Session => {
   child.on("error", (cause) => {
     const why = SystemError.wordsOf(cause) ?? cause.message
-    events.unusable({
-      reason: "model",
-      detail: `a process for it cannot be started: ${why}`
-    })
+    events.unusable({ reason: "model", detail: `a process for it cannot be started: ${why}` })
     events.gone()
   })
-  return { pid: undefined, room: () => 0, predict: () => () => {}, kill: () => {} }
+  return none
 }
 
 /** How long a process may take to say that it is there: an idle machine takes 0.1 s, and no load takes that long. */
@@ -61,9 +70,13 @@ export interface Starting {
   readonly settings?: SessionSettings | undefined
   /** Told what it runs by and why, where there was something to choose. */
   readonly told?: ((reason: string | undefined) => void) | undefined
+  /** Of the runtime, as `process.versions` has them. */
+  readonly versions?: Readonly<Record<string, string | undefined>> | undefined
 }
 
 export const start = (load: Load, events: SessionEvents, starting: Starting = {}): Session => {
+  const barred = Platform.withoutPipe(starting.versions)
+  if (barred !== undefined) return refused(barred, events)
   const module = fileURLToPath(starting.main ?? main)
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", module], {
     stdio: ["ignore", "ignore", "pipe", "pipe"],
