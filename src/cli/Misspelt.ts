@@ -11,14 +11,23 @@ import * as Screen from "./Screen.ts"
 import "./ServeCommand.ts"
 import "./WorkerCommand.ts"
 
+/** What a settings file says too. */
+const ofSettings = [
+  ...Object.values(SegFormerConfig.serviceVariables),
+  ...Object.values(ServiceVariables.variables)
+]
+const key = SegFormerConfig.serviceVariables.apiKey.name
+/** What is read of a service. */
+const ofServices = [
+  ...ofSettings,
+  ...Object.values(PolicyConfig.variables),
+  ...Object.values(ExchangeConfig.variables),
+  ExchangeConfig.poolSize
+]
+
 /** All that is read. */
 export const known: ReadonlySet<string> = new Set([
-  ...[
-    SegFormerConfig.serviceVariables,
-    ServiceVariables.variables,
-    PolicyConfig.variables,
-    { ...ExchangeConfig.variables, poolSize: ExchangeConfig.poolSize }
-  ].flatMap((table) => Object.values(table).map(({ name }) => name)),
+  ...ofServices.map(({ name }) => name),
   ...Flags.variables.keys(),
   "SEGFORMER_SERVE_TOKENS",
   "SEGFORMER_CACHE",
@@ -59,6 +68,23 @@ export const nearest = (name: string): string | undefined => {
   return first === undefined || first.rank === Infinity ? undefined : first.other
 }
 
+/** Where a command reads of a service what a flag was to say that there is none of: `--protocol`, `--retries`. */
+export const insteadOf = (flag: string): string | undefined => {
+  const word = flag.replace(/^-+/, "").replaceAll("-", "_").toUpperCase()
+  const name = word === "TOKEN" ? key : `SEGFORMER_${word}`
+  const meant = known.has(name) ? name : nearest(name)
+  const found = ofServices.find((variable) => variable.name === meant)
+  if (found === undefined) return undefined
+  const isSetting = found.name !== key && ofSettings.some((each) => each === found)
+  return `${found.name}${isSetting ? " or the file of --service" : ""}`
+}
+
+/** What Kubernetes sets in each container for a service called `segformer…`: nobody wrote it. */
+const isOfKubernetes = (env: Readonly<Record<string, string | undefined>>, name: string): boolean => {
+  const [service] = name.split(/_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_|$)/)
+  return /^\w+:\/\//.test(env[`${service}_PORT`] ?? "") && env[`${service}_SERVICE_HOST`] !== undefined
+}
+
 /** Whether a settings file on the command line names the variable: keys may be called as one likes. */
 const isNamed = (name: string, args: ReadonlyArray<string>): boolean =>
   args.some((arg, index) => {
@@ -70,6 +96,16 @@ const isNamed = (name: string, args: ReadonlyArray<string>): boolean =>
     }
   })
 
+/** What is said of a variable; `undefined` where it may be anybody's. */
+const toldOf = (name: string): string | undefined => {
+  const meant = nearest(name)
+  if (meant !== undefined) return `the variable ${name} is read nowhere: is ${meant} meant?`
+  // Of `serve` alone each flag is one: who wrote another thinks that there is such a flag.
+  return /^segformer_serve_/i.test(name) && !known.has(name)
+    ? `the variable ${name} is read nowhere: \`segformer serve --help\` has the flags that variables go with`
+    : undefined
+}
+
 /** Says so, a line for each. */
 export const tell = (
   env: Readonly<Record<string, string | undefined>>,
@@ -78,10 +114,10 @@ export const tell = (
   Effect.forEach(
     Object.keys(env).sort(),
     (name) => {
-      const meant = nearest(name)
-      return meant === undefined || env[name] === "" || isNamed(name, args)
+      const told = toldOf(name)
+      return told === undefined || env[name] === "" || isOfKubernetes(env, name) || isNamed(name, args)
         ? Effect.void
-        : Screen.complain(`the variable ${name} is read nowhere: is ${meant} meant?`)
+        : Screen.complain(told)
     },
     { discard: true }
   )

@@ -1,6 +1,6 @@
 /** The `segformer` command and how it ends. */
 import { Effect, Layer, Stdio } from "effect"
-import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { CliConfig, type CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { version } from "../version.ts"
 import * as Arguments from "./Arguments.ts"
 import * as BatchCommand from "./BatchCommand.ts"
@@ -125,6 +125,21 @@ export const command = Command.make("segformer").pipe(
 const names = command.subcommands.flatMap((group) => group.commands.map(({ name }) => name))
 const commands = names.join(", ")
 
+/** Commands that a service can segment for. */
+const ofServices = new Set(["segment", "tile", "batch", "serve", "health"])
+
+/** What says instead what a flag was to say that there is none of, where nothing is called nearly so. */
+const instead = (error: CliError.CliError, name: string | undefined): Effect.Effect<string> =>
+  error._tag === "UnrecognizedOption" && error.suggestions.length === 0 && ofServices.has(name ?? "")
+    ? ExitCode.loaded(() => import("./Misspelt.ts")).pipe(
+        Effect.map(({ insteadOf }) => insteadOf(error.option)),
+        Effect.match({
+          onFailure: () => "",
+          onSuccess: (said) => (said === undefined ? "" : `. Of a service, ${said} says it`)
+        })
+      )
+    : Effect.succeed("")
+
 /** Help goes to standard output; what is wrong with a command line is a line on standard error. */
 const presenter = (args: ReadonlyArray<string>) =>
   CliOutput.layerPresenter({
@@ -135,15 +150,17 @@ const presenter = (args: ReadonlyArray<string>) =>
         Effect.forEach(
           event.errors,
           (error) =>
-            Screen.complain(
-              error._tag === "UnknownSubcommand" && error.suggestions.length === 0
-                ? `there is no command "${error.subcommand}". There are ${commands}`
-                : (Arguments.ofVariable(error, args, process.env) ??
-                    // An address that is wrong may hold a password all the same.
-                    error.message
-                      .replaceAll(/\s+/g, " ")
-                      .replace("Expected a string representing a finite number", "Expected: a number")
-                      .replaceAll(/\/\/[^/@\s]*@/g, "//…@"))
+            Effect.flatMap(instead(error, event.commandPath[1]), (hint) =>
+              Screen.complain(
+                error._tag === "UnknownSubcommand" && error.suggestions.length === 0
+                  ? `there is no command "${error.subcommand}". There are ${commands}`
+                  : (Arguments.ofVariable(error, args, process.env) ??
+                      // An address that is wrong may hold a password all the same.
+                      error.message
+                        .replaceAll(/\s+/g, " ")
+                        .replace("Expected a string representing a finite number", "Expected: a number")
+                        .replaceAll(/\/\/[^/@\s]*@/g, "//…@") + hint)
+              )
             ),
           { discard: true }
         ),

@@ -67,6 +67,49 @@ describe("variables of the environment", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("of `serve` that no flag goes with are told, unless Kubernetes has set them", () =>
+    Effect.gen(function* () {
+      const args = ["health", "--url", "http://127.0.0.1:9"]
+      const told = async (env: Record<string, string>) => {
+        const { stderr } = await Effect.runPromise(Effect.scoped(runProcess(args, { env })))
+        return stderr.split("\n").filter((line) => line.includes("read nowhere"))
+      }
+      const unknown =
+        "the variable SEGFORMER_SERVE_LISTEN is read nowhere: `segformer serve --help` has the flags"
+      const [line = "", ...more] = yield* Effect.promise(() => told({ SEGFORMER_SERVE_LISTEN: "1" }))
+      assert.include(line, unknown)
+      assert.deepStrictEqual(more, [])
+      const links = {
+        SEGFORMER_SERVICE_HOST: "10.0.0.1",
+        SEGFORMER_SERVICE_PORT: "8080",
+        SEGFORMER_SERVICE_PORT_HTTP: "8080",
+        SEGFORMER_PORT: "tcp://10.0.0.1:8080",
+        SEGFORMER_PORT_8080_TCP: "tcp://10.0.0.1:8080",
+        SEGFORMER_PORT_8080_TCP_ADDR: "10.0.0.1"
+      }
+      assert.deepStrictEqual(yield* Effect.promise(() => told(links)), [])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("are named where a flag was to say what they say", () =>
+    Effect.gen(function* () {
+      for (const [args, hint] of [
+        [["segment", "a.png", "--protocol", "torchserve"], "SEGFORMER_PROTOCOL or the file of --service"],
+        [["batch", ".", "--retries=3"], "SEGFORMER_MAX_RETRIES"],
+        [["health", "--api-key", "k"], "SEGFORMER_API_KEY"],
+        [["segment", "a.png", "--token", "k"], "SEGFORMER_API_KEY"],
+        [["segment", "a.png", "--format", "coco"], undefined],
+        [["export", "a.png", "--protocol", "custom"], undefined]
+      ] as const) {
+        const { code, stderr } = yield* run([...args])
+        assert.strictEqual(code, 2)
+        assert.match(stderr, /Unrecognized flag: --/)
+        const [, said] = /\. Of a service, (.*) says it/.exec(stderr) ?? []
+        assert.strictEqual(said, hint, args.join(" "))
+      }
+    })
+  )
+
   it.live("that say where the service is are not looked at where the command line does", () =>
     Effect.gen(function* () {
       const server = yield* http((_, response) => sendJson(response, { status: "ok" }))
