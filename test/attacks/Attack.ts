@@ -4,7 +4,8 @@ import { connect } from "node:net"
 import { Effect, Redacted, type Scope } from "effect"
 import type { SegFormerServer, SegFormerServerOptions } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
-import { eventually } from "../support/Eventually.ts"
+import { eventually, hangs } from "../support/Eventually.ts"
+import { steadily } from "../support/Steadily.ts"
 import { serve } from "../server/support.ts"
 
 /** One attack. `run` gives what was seen, in a few words, and fails where it is not what must be. */
@@ -19,15 +20,21 @@ export interface Attack {
 export const token = "correct-horse-battery-staple"
 export const tokens = [Redacted.make("another-token-of-somebody"), Redacted.make(token)]
 
-/** Writes to a port, and gives all that comes back until the other side closes, or says no more for a while. */
+/** Writes to a port, and gives all that comes back until the other side closes, or says no more for so many milliseconds. */
 export const talk = (port: number, written: string | Uint8Array, silence = 1500): Effect.Effect<string> =>
-  Effect.callback((resume) => {
+  Effect.suspend(() => {
     const chunks: Array<Buffer> = []
-    const socket = connect(port, "127.0.0.1", () => socket.write(written))
-    socket.on("data", (chunk) => chunks.push(chunk))
-    socket.on("error", () => {})
-    socket.setTimeout(silence, () => socket.destroy())
-    socket.on("close", () => resume(Effect.succeed(Buffer.concat(chunks).toString("latin1"))))
+    const closed = Effect.callback<void>((resume) => {
+      const socket = connect(port, "127.0.0.1", () => socket.write(written))
+      socket.on("data", (chunk) => chunks.push(chunk))
+      socket.on("error", () => {})
+      socket.on("close", () => resume(Effect.void))
+      return Effect.sync(() => socket.destroy())
+    })
+    const silent = Effect.gen(function* () {
+      for (let heard = -1; heard < chunks.length; yield* Effect.sleep(silence)) heard = chunks.length
+    })
+    return Effect.map(Effect.race(closed, silent), () => Buffer.concat(chunks).toString("latin1"))
   })
 
 /** The statuses of the answers in what came back. */
@@ -93,7 +100,8 @@ export const asked = (row: Asked): Attack => {
 export const play = async (row: Attack): Promise<{ readonly seen: string; readonly wrong: string }> => {
   const exit = await Effect.runPromiseExit(
     Effect.scoped(row.run).pipe(
-      Effect.timeoutOrElse({ duration: "60 seconds", orElse: () => Effect.die("it did not settle") })
+      steadily,
+      Effect.timeoutOrElse({ duration: 5 * hangs, orElse: () => Effect.die("it did not settle") })
     )
   )
   if (exit._tag === "Success") return { seen: exit.value, wrong: "" }

@@ -4,6 +4,7 @@ import { Effect, Fiber, type Scope } from "effect"
 import type { SegFormerServerOptions } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
 import * as onnx from "../onnx/pool.ts"
+import { hangs } from "../support/Eventually.ts"
 import { ask, form, upload } from "../server/support.ts"
 import { assert, type Attack, eventually, request, serve, statuses, talk } from "./Attack.ts"
 
@@ -177,7 +178,7 @@ const leaving: ReadonlyArray<Attack> = [
     attack: "16 of 64 hang up at random while one session works for all",
     must: "the others are served, no session is killed, health stays green",
     run: Effect.gen(function* () {
-      const sessions = yield* onnx.pool({ gracePeriod: 5000 })
+      const sessions = yield* onnx.pool({ gracePeriod: hangs })
       const before = yield* sessions.pids
       let left = 48
       const health = new Set<number>()

@@ -3,14 +3,15 @@
  * left when they have settled.
  */
 import { NodeHttpClient } from "@effect/platform-node"
-import { Duration, Effect, Exit, Fiber, Layer, Logger, Metric, type Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, Metric, type Scope } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { ImageSource, segment, type Segmentation, type SegmentationError, Transport } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
 import { Chaos, Fixtures } from "effect-segformer/testing"
 import * as FaultyService from "../../src/testing/FaultyService.ts"
 import { uploadAnswer } from "../http/servers/InspectionServer.ts"
-import { eventually } from "../support/Eventually.ts"
+import { eventually, hangs } from "../support/Eventually.ts"
+import { steadily } from "../support/Steadily.ts"
 import * as Table from "../support/Table.ts"
 
 /** An answer that is in order. */
@@ -173,15 +174,13 @@ const summary = (tags: ReadonlyArray<string>): string => {
 }
 
 /** Runs a row, and waits for what it leaves to be gone. */
-export const play = async (row: Row, seconds = 30): Promise<Line> => {
+export const play = async (row: Row): Promise<Line> => {
   const before = { fibers, timers: timers(), memory: process.memoryUsage().rss }
   left = 0
   const program = row.run.pipe(
     Effect.scoped,
-    Effect.timeoutOrElse({
-      duration: Duration.seconds(seconds),
-      orElse: () => Effect.die("it did not settle")
-    }),
+    steadily,
+    Effect.timeoutOrElse({ duration: 5 * hangs, orElse: () => Effect.die("it did not settle") }),
     Effect.provide(Logger.layer([])),
     Effect.provideService(Metric.FiberRuntimeMetrics, counting),
     Effect.provideService(Metric.MetricRegistry, new Map())

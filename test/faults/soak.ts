@@ -69,4 +69,4 @@ const row = scenario({
   }
 })
 
-export const soak = (): Promise<Line> => play(row, 90)
+export const soak = (): Promise<Line> => play(row)

@@ -5,6 +5,7 @@ import { Download } from "effect-segformer/jobs"
 import { NodeHttp } from "effect-segformer/service/node"
 import * as FileServer from "../support/FileServer.ts"
 import { folder } from "../support/Folder.ts"
+import { steadily } from "../support/Steadily.ts"
 
 export const size = 300_000
 export const sha256 = FileServer.digestOf(size).toString("hex")
@@ -37,7 +38,7 @@ export const within = <A, E>(
         ...options
       }).pipe(Effect.provideContext(context))
     return yield* Effect.provideContext(test({ server, folder: at, download }), context)
-  }).pipe(Effect.scoped)
+  }).pipe(Effect.scoped, steadily)
 
 export const base64 = (algorithm: "sha256" | "md5", of = size) =>
   FileServer.digestOf(of, 0, algorithm).toString("base64")

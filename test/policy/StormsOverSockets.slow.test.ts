@@ -46,6 +46,17 @@ const answering = (service: Storms.Service): Faulty.Script => {
   }
 }
 
+/** Fails a share of attempts at random, by the call and how often it has come: the same calls fail in whatever order they do. */
+const failing = (share: number, random: () => number): Faulty.Script => {
+  const fates = new Map<string, Array<boolean>>()
+  return ({ headers }) => {
+    const key = String(headers["idempotency-key"])
+    const fate = fates.get(key) ?? Array.from({ length: 4 }, () => random() < share)
+    fates.set(key, fate)
+    return fate.shift() === true ? Faulty.refuse(503) : good
+  }
+}
+
 const together = <A, E, R>(effects: ReadonlyArray<Effect.Effect<A, E, R>>) =>
   Effect.all(effects, { concurrency: "unbounded", discard: true })
 
@@ -142,7 +153,7 @@ describe("over sockets", () => {
           ] as const
         ).map(([count, atOnce]) =>
           Effect.gen(function* () {
-            const service = yield* Faulty.make(answering(Storms.flaky(0.1, Storms.randomFrom(atOnce))))
+            const service = yield* Faulty.make(failing(0.1, Storms.randomFrom(atOnce)))
             const ends = yield* Effect.provide(calls(count, atOnce), transportOf(service))
             assert.isAtLeast(ends.filter(({ tag }) => tag === "success").length, count - 2)
             assert.isAtMost(service.requests.length, count * 1.2)

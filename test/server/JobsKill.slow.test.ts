@@ -2,7 +2,6 @@
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
 import { readFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, it } from "@effect/vitest"
@@ -11,18 +10,11 @@ import { ServerJobs } from "effect-segformer/server"
 import { NodeHttp } from "effect-segformer/service/node"
 import { Fixtures } from "effect-segformer/testing"
 import { unzipSync } from "fflate"
-import { eventually } from "../support/Eventually.ts"
+import { eventually, hangs } from "../support/Eventually.ts"
 import * as Folder from "../support/Folder.ts"
+import { freePort } from "../support/TestServer.ts"
 
 const script = fileURLToPath(new URL("jobs-server.ts", import.meta.url))
-
-const freePort = Effect.promise(async () => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const address = server.address()
-  server.close()
-  return typeof address === "object" && address !== null ? address.port : 0
-})
 
 it.live(
   "a server that is killed in the middle of a job finishes it once it is back, and its client sees one result",
@@ -53,9 +45,13 @@ it.live(
         baseUrl: `http://127.0.0.1:${port}`,
         interval: "100 millis",
         growth: 1,
-        deadline: "50 seconds",
-        // While the server is away its questions fail: they are asked again, as after any lost answer.
-        status: { retry: { times: 40, delay: "200 millis", factor: 1 }, breaker: false, retryBudget: false }
+        deadline: 2 * hangs,
+        // While the server is away its questions fail: they are asked again, as after any lost answer, however long it takes.
+        status: {
+          retry: { times: 10 * hangs, delay: "200 millis", factor: 1 },
+          breaker: false,
+          retryBudget: false
+        }
       })
       const waiting = yield* Effect.forkChild(
         jobs.submitAndAwait(names.map((name) => ({ name, bytes: Fixtures.image })))

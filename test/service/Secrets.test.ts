@@ -7,6 +7,7 @@ import { InspectionService, SegFormerHttp } from "effect-segformer/http"
 import { Exchange } from "effect-segformer/service"
 import { Fixtures } from "effect-segformer/testing"
 import { eventually } from "../support/Eventually.ts"
+import { steadily } from "../support/Steadily.ts"
 import { type Handler, http, sendJson, tcp } from "../support/TestServer.ts"
 import { attempt, clients } from "./support.ts"
 
@@ -36,7 +37,7 @@ const outputs = <A, E, R>(self: Effect.Effect<A, E, R>) =>
       }
     })
     const spans: Array<Tracer.NativeSpan> = []
-    const exit = yield* Effect.exit(self).pipe(
+    const exit = yield* Effect.exit(steadily(self)).pipe(
       Effect.provide(Logger.layer([logger])),
       Effect.provideService(References.MinimumLogLevel, "Trace"),
       Effect.withTracer(tracer)
@@ -162,7 +163,7 @@ describe("a call under way", () => {
         baseUrl: server.url,
         policy: { attemptTimeout: "1 second", retry: false }
       })
-      const error = yield* Effect.flip(Effect.provide(segment(source), service))
+      const error = yield* Effect.flip(steadily(Effect.provide(segment(source), service)))
       assert.strictEqual(error._tag, "TimedOut")
       assert.strictEqual("phase" in error && error.phase, where === "in its body" ? "receiving" : "waiting")
       yield* eventually(() => server.sockets.size === 0)

@@ -14,6 +14,7 @@ import {
 import { NodeAddressGuard, NodeHttp } from "effect-segformer/service/node"
 import { Fixtures } from "effect-segformer/testing"
 import * as Faulty from "../../../src/testing/FaultyService.ts"
+import { hangs } from "../../support/Eventually.ts"
 
 const image = ImageSource.bytes(Fixtures.image, { name: "panel.png" })
 const apiKey = Redacted.make("secret")
@@ -84,7 +85,7 @@ describe.each(priced)("%s", (_, service) => {
       const late = Effect.andThen(Effect.sleep("30 millis"), server.up)
       yield* Effect.forkChild(late)
       server.behave([Faulty.refuse(401)])
-      const error = yield* call(server, service, { retry: { delay: "50 millis" } })
+      const error = yield* call(server, service, { retry: { delay: "50 millis", factor: 1, times: hangs } })
       assert.strictEqual(error._tag, "Unauthorized")
     }).pipe(Effect.scoped)
   )
