@@ -12,6 +12,8 @@ import * as Hashing from "./Hashing.ts"
 export const Start = Schema.Struct({
   /** A strong ETag: what a later part must match. */
   etag: Schema.optional(Schema.String),
+  /** When it was changed last, as the service says it. */
+  modified: Schema.optional(Schema.String),
   /** Of the whole, in bytes. */
   length: Schema.optional(Schema.Number),
   /** As the service calls it, cleaned. */
@@ -35,6 +37,8 @@ export interface PartialFile {
   /** Bytes that are in it. */
   readonly received: () => number
   readonly start: () => Start | undefined
+  /** More is known of it by now. */
+  readonly learn: (start: Start) => void
   /** Empties it, for another start. */
   readonly restart: (start: Start | undefined) => Effect.Effect<void, NotWritten>
   /** Takes a chunk as it is called, and gives what has to be waited for before the next. */
@@ -166,6 +170,7 @@ export const open = Effect.fnUntraced(function* (options: {
   return {
     received: () => received,
     start: () => start,
+    learn: (known) => void (start = known),
     restart,
     append: (chunk) => {
       grow(chunk)

@@ -51,6 +51,7 @@ export const ofWhole = (headers: Headers.Headers, url: URL): Start => {
   return {
     // Parts of a compressed file cannot be put together.
     etag: plain ? strongEtag(headers) : undefined,
+    modified: headers["last-modified"],
     length: plain ? whole(headers["content-length"]) : undefined,
     name: FileName.clean(FileName.ofDisposition(headers["content-disposition"]) ?? FileName.ofUrl(url)),
     mediaType,
@@ -58,15 +59,35 @@ export const ofWhole = (headers: Headers.Headers, url: URL): Start => {
   }
 }
 
-/** Whether a part (206) goes on from there, with the file that was begun. */
-export const goesOn = (headers: Headers.Headers, start: Start, received: number): boolean => {
-  const [, first, , total] =
-    /^\s*bytes\s+(\d+)-(\d+)\/(\d+|\*)\s*$/i.exec(headers["content-range"] ?? "") ?? []
+/** Whether what comes can be checked by a digest once all of it is there. */
+const hasDigest = ({ digests }: Start): boolean =>
+  digests["sha-256"] !== undefined || digests.md5 !== undefined
+
+/**
+ * What is known of the file that was begun, once a part (206) goes on with it from there; `undefined` where the part may be of
+ * another file, or nobody says how long the whole is. A part without an ETag is of a server that may know no `If-Range`: it
+ * is the same file where its date is the same, or where a digest will tell.
+ */
+export const goneOn = (
+  headers: Headers.Headers,
+  start: Start,
+  received: number,
+  isChecked: boolean
+): Start | undefined => {
+  const [, first, total] =
+    /^\s*bytes(?:\s+|\s*=\s*)(\d+)-\d+\/(\d+|\*)\s*$/i.exec(headers["content-range"] ?? "") ?? []
   const etag = headers["etag"]?.trim()
-  return (
-    isPlain(headers) &&
+  const modified = headers["last-modified"]
+  const length = start.length ?? whole(total)
+  const isSame =
+    etag === undefined
+      ? isChecked || hasDigest(start) || (modified !== undefined && modified === start.modified)
+      : etag === start.etag
+  return isPlain(headers) &&
+    isSame &&
     Number(first) === received &&
-    (etag === undefined || etag === start.etag) &&
-    (start.length === undefined || total === "*" || Number(total) === start.length)
-  )
+    length !== undefined &&
+    (total === "*" || Number(total) === length)
+    ? { ...start, length }
+    : undefined
 }

@@ -103,7 +103,9 @@ export const run = Effect.fnUntraced(function* (options: TransferOptions): Effec
   ): Effect.fn.Return<void, Failure | Again> {
     if (status === 206 && received > 0) {
       const start = partial.start()
-      if (start !== undefined && Representation.goesOn(headers, start, received)) return
+      const isChecked = wanted.sha256 !== undefined || wanted.md5 !== undefined
+      const known = start && Representation.goneOn(headers, start, received, isChecked)
+      if (known !== undefined) return partial.learn(known)
       yield* partial.restart(undefined)
       return yield* new Again({ message: "the part is of another file" })
     }

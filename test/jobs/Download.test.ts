@@ -68,6 +68,81 @@ describe("Download: a file that comes", () => {
     )
   )
 
+  const today = { "last-modified": "Thu, 01 Jan 2026 00:00:05 GMT" }
+  const tomorrow = { "last-modified": "Fri, 02 Jan 2026 00:00:05 GMT" }
+  const unknown = { etag: false, ignoresIfRange: true } as const
+
+  it.live.each<readonly [string, ReadonlyArray<FileServer.Turn>]>([
+    ["neither an ETag nor a date", [{ cutAt: 100_000 }, { ...unknown, seed: 1 }, { seed: 1 }]],
+    [
+      "another date",
+      [
+        { cutAt: 100_000, headers: today },
+        { ...unknown, seed: 1, headers: tomorrow },
+        { seed: 1, headers: tomorrow }
+      ]
+    ]
+  ])("is never put together from two, where a part has %s", ([, turns]) =>
+    within(turns, ({ download, server }) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* download()).sha256, FileServer.digestOf(size, 1).toString("hex"))
+        assert.strictEqual(server.requests.length, 3)
+      })
+    )
+  )
+
+  it.live.each<readonly [string, ReadonlyArray<FileServer.Turn>, Partial<Download.FileOptions>]>([
+    [
+      "its date",
+      [
+        { cutAt: 100_000, headers: today },
+        { ...unknown, headers: today }
+      ],
+      {}
+    ],
+    ["a digest of the caller's", [{ cutAt: 100_000 }, unknown], { sha256 }],
+    [
+      "a digest of its service's",
+      [{ cutAt: 100_000, headers: { "content-md5": base64("md5") } }, unknown],
+      {}
+    ]
+  ])("goes on with a part without an ETag where %s tells", ([, turns, options]) =>
+    within(turns, ({ download, server }) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* download(options)).sha256, sha256)
+        assert.strictEqual(server.requests.length, 2)
+      })
+    )
+  )
+
+  it.live("that began without a stated length has the one that its parts state", () =>
+    within(
+      [{ chunked: true, cutAt: 90_000 }, { partUntil: 150_000 }, { partUntil: 299_999 }, {}],
+      ({ download, server }) =>
+        Effect.gen(function* () {
+          assert.strictEqual((yield* download()).sha256, sha256)
+          assert.deepStrictEqual(
+            server.requests.map(({ range }) => range),
+            [undefined, "bytes=90000-", "bytes=150000-", "bytes=299999-"]
+          )
+        })
+    )
+  )
+
+  it.live("is asked for anew where nobody says how long the whole is", () =>
+    within(
+      [
+        { chunked: true, cutAt: 90_000 },
+        { partUntil: 150_000, headers: { "content-range": "bytes 90000-149999/*" } },
+        { chunked: true }
+      ],
+      ({ download }) =>
+        Effect.gen(function* () {
+          assert.strictEqual((yield* download()).sha256, sha256)
+        })
+    )
+  )
+
   it.live.each<readonly [string, FileServer.Turn]>([
     ["no ETag", { etag: false }],
     ["a weak ETag", { etag: 'W/"v0"' }],

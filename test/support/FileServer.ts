@@ -48,6 +48,8 @@ export interface Turn {
   readonly size?: number | undefined
   /** The connection breaks before this byte of the file. */
   readonly cutAt?: number | undefined
+  /** A part ends before this byte, and says so. */
+  readonly partUntil?: number | undefined
   /** From this byte on nothing comes any more. */
   readonly stallAt?: number | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
@@ -103,13 +105,14 @@ const answer = (asked: IncomingHttpHeaders, response: ServerResponse, whole: num
     return
   }
   const start = isPart ? from : 0
+  const until = isPart ? (turn.partUntil ?? size) : size
   response.writeHead(isPart ? 206 : 200, {
     ...(etag === false ? {} : { etag }),
-    ...(turn.chunked === true ? {} : { "content-length": size - start }),
-    ...(isPart ? { "content-range": `bytes ${start}-${size - 1}/${size}` } : {}),
+    ...(turn.chunked === true ? {} : { "content-length": until - start }),
+    ...(isPart ? { "content-range": `bytes ${start}-${until - 1}/${size}` } : {}),
     ...turn.headers
   })
-  const end = Math.min(size, cutAt ?? size, stallAt ?? size)
+  const end = Math.min(until, cutAt ?? size, stallAt ?? size)
   let at = start
   const next = () => {
     while (at < end) {
@@ -120,7 +123,7 @@ const answer = (asked: IncomingHttpHeaders, response: ServerResponse, whole: num
         return
       }
     }
-    if (end === size) response.end()
+    if (end === until) response.end()
     // What was written is to arrive first.
     else if (stallAt === undefined) setTimeout(() => response.destroy(), 5)
   }
