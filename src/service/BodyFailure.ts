@@ -68,9 +68,10 @@ const innermost = (cause: unknown): unknown => {
 /** The system's code of a failure, such as ECONNREFUSED. */
 export const codeOf = (cause: unknown): string | undefined => {
   const error = innermost(cause)
-  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code
-  // Undici's parser has a code for some of what is no HTTP, and for some a name alone.
-  return error instanceof Error && error.name === "HTTPParserError" ? "HPE_INVALID" : undefined
+  if (!(error instanceof Error)) return undefined
+  if ("code" in error && typeof error.code === "string") return error.code
+  // Undici's parser has a code for some of what is no HTTP, and for some a name alone. What ends too soon is HTTP.
+  return error.name === "HTTPParserError" && !/EOF/.test(error.message) ? "HPE_INVALID" : undefined
 }
 
 /** A failure in words, for an error message. */

@@ -30,13 +30,11 @@ export class InvalidUrl extends ErrorKind.ofCaller<InvalidUrl>()("InvalidUrl", {
   }
 }
 
-/** Codes of a parser of HTTP that got something else: it would get it again. */
-const isNoHttp = (code: string | undefined): boolean =>
-  code !== undefined && (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW")
+/** Codes of a parser of HTTP that got something else, and not just its end too soon: it would get it again. */
+const isNoHttp = (code = ""): boolean => /^HPE_(?!.*EOF)|HEADERS_OVERFLOW/.test(code)
 
 /** Codes of Node's TLS for a handshake that failed, such as UNABLE_TO_VERIFY_LEAF_SIGNATURE. */
-const isTls = (code: string | undefined): boolean =>
-  code !== undefined && /CERT|TLS|SSL|SIGN|VERIFY|HOSTNAME/.test(code)
+const isTls = (code = ""): boolean => /CERT|TLS|SSL|SIGN|VERIFY|HOSTNAME/.test(code)
 
 /**
  * The service could not be reached, or the connection broke.
@@ -75,12 +73,12 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
           ? ". Is the host name right, and this machine online?"
           : isTls(this.code)
             ? ". Does it speak TLS, with a certificate that this machine trusts?"
-            : ""
-    if (isNoHttp(this.code)) {
-      return `What came from ${this.service} is no HTTP${said(this.detail)}. Is this its port, and does it speak http:// or https://?${tracked(this)}`
-    }
-    const what =
-      this.phase === "receiving"
+            : isNoHttp(this.code)
+              ? ". Is this its port, and does it speak http:// or https://?"
+              : ""
+    const what = isNoHttp(this.code)
+      ? `What came from ${this.service} is no HTTP`
+      : this.phase === "receiving"
         ? `The connection to ${this.service} broke while its answer came in`
         : `Cannot reach ${this.service}`
     return `${what}${said(this.detail)}${hint}${tracked(this)}`

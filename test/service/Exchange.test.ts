@@ -182,7 +182,12 @@ describe.each(clients)("Exchange over %s", (_, layer) => {
 
     it.live.each<readonly [string, string, string]>([
       ["of stated length", head("content-length: 100"), "{"],
-      ["in chunks", head("transfer-encoding: chunked"), "1\r\n{\r\n"]
+      ["in chunks", head("transfer-encoding: chunked"), "1\r\n{\r\n"],
+      [
+        "in chunks, of a connection that was to close",
+        head("connection: close", "transfer-encoding: chunked"),
+        "1\r\n{\r\n"
+      ]
     ])("that is reset in the middle of a body %s is no bad data", ([, headers, body]) =>
       Effect.gen(function* () {
         const server = yield* tcp((socket) => {
@@ -193,6 +198,18 @@ describe.each(clients)("Exchange over %s", (_, layer) => {
         assert.strictEqual(error._tag, "ConnectionFailed")
         if (error._tag !== "ConnectionFailed") return
         assert.deepStrictEqual([error.phase, error.sent, error.isRetryable], ["receiving", "maybe", true])
+      }).pipe(Effect.provide(layer), Effect.scoped)
+    )
+
+    it.live("that closes amid chunks, as it has said that it will close, broke like any other", () =>
+      Effect.gen(function* () {
+        const server = yield* tcp((socket) =>
+          socket.end(`${head("connection: close", "transfer-encoding: chunked")}2\r\n{}\r\n`)
+        )
+        const error = yield* Effect.flip(send(server))
+        assert.strictEqual(error._tag, "ConnectionFailed")
+        assert.isTrue(error.isRetryable)
+        assert.match(error.message, /^The connection to .* broke while its answer came in/)
       }).pipe(Effect.provide(layer), Effect.scoped)
     )
 
