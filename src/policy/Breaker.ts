@@ -132,9 +132,8 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Breaker, never, Scope.Scope> {
   const shared = yield* PolicyStores.Stores
   const store =
-    shared !== undefined
-      ? shared.circuits
-      : Context.get(yield* Layer.build(CircuitBreaker.layerStoreMemory()), CircuitBreaker.CircuitBreakerStore)
+    shared?.circuits ??
+    Context.get(yield* Layer.build(CircuitBreaker.layerStoreMemory()), CircuitBreaker.CircuitBreakerStore)
   const streak = Streak.of(store, key)
   let failedFor = 0
   let state: CircuitState["_tag"] = "Closed"

@@ -22,7 +22,7 @@
  * )
  * ```
  */
-import { Clock, Config, Context, Duration, Effect, Layer, type Scope } from "effect"
+import { Clock, Config, Context, Duration, Effect, Layer, Predicate, type Scope } from "effect"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import type { Redis } from "effect/persistence/Redis"
@@ -51,16 +51,13 @@ export const Stores = Context.Reference<Shared | undefined>("effect-segformer/po
   defaultValue: () => undefined
 })
 
-const { CircuitBreakerStore } = CircuitBreaker
-const { RateLimiterStore } = RateLimiter
-
 /** All in this process. */
 export const makeMemory: Effect.Effect<Shared, never, Scope.Scope> = Effect.suspend(() =>
   Effect.map(
     Layer.build(Layer.merge(CircuitBreaker.layerStoreMemory(), RateLimiter.layerStoreMemory)),
     (stores) => ({
-      circuits: Context.get(stores, CircuitBreakerStore),
-      limits: monotonic(Context.get(stores, RateLimiterStore)),
+      circuits: Context.get(stores, CircuitBreaker.CircuitBreakerStore),
+      limits: monotonic(Context.get(stores, RateLimiter.RateLimiterStore)),
       budgets: RetryBudget.makeShared()
     })
   )
@@ -83,8 +80,8 @@ export const makeRedis = Effect.fnUntraced(function* (
   const own = yield* makeMemory
   const ask = asking(options)
   return {
-    circuits: circuits(Context.get(shared, CircuitBreakerStore), own.circuits, ask),
-    limits: limits(Context.get(shared, RateLimiterStore), own.limits, ask),
+    circuits: circuits(Context.get(shared, CircuitBreaker.CircuitBreakerStore), own.circuits, ask),
+    limits: limits(Context.get(shared, RateLimiter.RateLimiterStore), own.limits, ask),
     budgets: own.budgets
   }
 })
@@ -141,15 +138,18 @@ const asking = (options: RedisOptions | undefined): Ask => {
         askAgainAt = now + pause
         return Effect.andThen(left(why), own)
       }
+      const silence = (why: string) => ({ _tag: "Silence", why }) as const
       const asked = Effect.matchEffect(shared, {
         onSuccess: (value) => Effect.as(returned, { _tag: "Answer", value } as const),
         onFailure: (error) =>
           isSilence(error)
-            ? Effect.succeed({ _tag: "Silence", why: reasonOf(error) } as const)
+            ? Effect.succeed(silence(reasonOf(error.reason)))
             : Effect.andThen(returned, Effect.fail(error))
       })
-      const late = { _tag: "Silence", why: `not within ${Duration.format(timeout)}` } as const
+      const late = silence(`not within ${Duration.format(timeout)}`)
       return asked.pipe(
+        // What is no Redis, or a proxy before one, may answer what no script gives.
+        Effect.catchDefect((defect) => Effect.succeed(silence(reasonOf(defect)))),
         Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.succeed(late) }),
         Effect.flatMap((answer) =>
           answer._tag === "Answer" ? Effect.succeed(answer.value) : instead(answer.why)
@@ -158,9 +158,14 @@ const asking = (options: RedisOptions | undefined): Ask => {
     })
 }
 
-const reasonOf = ({ reason }: StoreError): string => {
-  const cause = "cause" in reason ? reason.cause : undefined
-  return cause instanceof Error && cause.message !== "" ? cause.message : reason.message
+/** What Redis says itself, beneath what its clients make of it, such as "READONLY You can't write against a read only replica". */
+const reasonOf = (thrown: unknown): string => {
+  let said = "what came is none of its answers"
+  for (let at = thrown, depth = 0; depth < 6 && Predicate.isReadonlyObject(at); depth++) {
+    if (typeof at["message"] === "string" && at["message"] !== "") said = at["message"]
+    at = at["cause"]
+  }
+  return said
 }
 
 type Circuits = CircuitBreaker.CircuitBreakerStore["Service"]

@@ -21,9 +21,8 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Turn, never, Scope.Scope> {
   const shared = yield* PolicyStores.Stores
   const store =
-    shared !== undefined
-      ? shared.limits
-      : Context.get(yield* Layer.build(RateLimiter.layerStoreMemory), RateLimiter.RateLimiterStore)
+    shared?.limits ??
+    Context.get(yield* Layer.build(RateLimiter.layerStoreMemory), RateLimiter.RateLimiterStore)
   const limiter = yield* Effect.provideService(RateLimiter.make, RateLimiter.RateLimiterStore, store)
   const consume = limiter.consume({
     key,
@@ -33,7 +32,7 @@ export const make = Effect.fnUntraced(function* (
     // A token every window / limit, however many the bucket holds.
     window: Duration.times(policy.window, policy.burst / policy.limit)
   })
-  const next = shared !== undefined ? consume : withMonotonicClock(consume)
+  const next = shared ? consume : withMonotonicClock(consume)
   return next.pipe(
     Effect.map(({ delay }) => delay),
     // A store that cannot be reached must not stop the calls: they go unlimited, and the log says so.

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url"
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Logger, type Scope } from "effect"
+import * as Redis from "effect/persistence/Redis"
 import { TestClock } from "effect/testing"
 import { ServiceUnavailable } from "effect-segformer"
 import { Policy, PolicyRunner, PolicyStores } from "effect-segformer/policy"
@@ -297,6 +298,55 @@ describe.skipIf(!Needs.redis)("Redis that goes away", () => {
       )
       assert.strictEqual(error._tag, "RedisError")
     }).pipe(Effect.provide(Logger.layer([])))
+  )
+})
+
+describe("Redis that does not do what it is asked", () => {
+  const refusing = (words: string) => Effect.fail(new Redis.RedisError({ cause: new Error(words) }))
+  const cases = [
+    [
+      "is read-only",
+      refusing("READONLY You can't write against a read only replica."),
+      "READONLY You can't write"
+    ],
+    [
+      "has no memory left",
+      refusing("OOM command not allowed when used memory > 'maxmemory'."),
+      "OOM command"
+    ],
+    ["wants a password", refusing("NOAUTH Authentication required."), "NOAUTH Authentication required"],
+    ["has moved the key", refusing("MOVED 3999 127.0.0.1:6381"), "MOVED 3999"],
+    ["answers what is no answer of its", Effect.succeed(null), "null"]
+  ] as const
+
+  it.effect.each(cases)("fails no call, and the log has its words: %s", ([, answer, words]) =>
+    Effect.gen(function* () {
+      const logged: Array<string> = []
+      const send = () => Effect.map(answer, (value) => value as never)
+      const redis = Layer.effect(
+        Redis.Redis,
+        Redis.make({ send, subscribe: () => Effect.never, connect: Effect.never })
+      )
+      const ends = Effect.gen(function* () {
+        const runner = yield* PolicyRunner.make({
+          service: "http://test",
+          policy: Policy.make({
+            retry: false,
+            breaker: { failures: 2, lasting: 0 },
+            rateLimit: { limit: 100, window: "1 second" }
+          })
+        })
+        const call = Effect.map(Effect.flip(runner.run(() => Effect.fail(unavailable))), ({ _tag }) => _tag)
+        return yield* Effect.all([call, call, call])
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(PolicyStores.layerRedis().pipe(Layer.provide(redis))),
+        Effect.provide(Logger.layer([Logger.make(({ message }) => void logged.push(String(message)))]))
+      )
+      assert.deepStrictEqual(yield* ends, ["ServiceUnavailable", "ServiceUnavailable", "CircuitOpen"])
+      assert.strictEqual(logged.length, 1)
+      assert.include(logged[0], words)
+    })
   )
 })
 
