@@ -107,7 +107,10 @@ const json = Effect.fnUntraced(function* (
         if (found.count === 0 && typeof given === "object" && given !== null && "image_id" in given)
           return false
         const id = typeof given === "object" && given !== null && "id" in given ? given.id : found.count + 1
-        found.add(`task ${String(id)}`, LabelStudioReading.task(given, options))
+        found.add(
+          `task ${String(id)}`,
+          LabelStudioReading.task(given, { ...options, preferBy: "--annotations" })
+        )
         return true
       })
     ),

@@ -8,6 +8,7 @@ import * as RunFolder from "../batch/RunFolder.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as PngNames from "../mask/PngNames.ts"
+import * as Background from "../render/Background.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as LabelFiles from "./LabelFiles.ts"
 import type { LabelFile } from "./LabelFolder.ts"
@@ -95,6 +96,12 @@ export const one = (names: ClassNames): Effect.Effect<ClassTable.ClassTable, Exi
             "or give --classes where one list is true of all"
         )
       )
+
+/** The ids that are of no class where nobody says: 255, unless a class that is more than background has it. */
+export const ignored = (classes: ClassTable.ClassTable): ReadonlyArray<number> => {
+  const named = ClassTable.get(classes, 255)
+  return named === undefined || Background.isName(named.name) ? [255] : []
+}
 
 /** Ids that are named when they are told. */
 const mostTold = 3

@@ -69,7 +69,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   const named = yield* ClassNames.one(names)
   const excluded = yield* excludedIds(options.exclude, named)
   const progress = yield* Screen.progress(!options.quiet)
-  const ignored = options.binary ? [EvalSums.BINARY_IGNORED] : ignoredIds(options)
+  const ignored = options.binary ? [EvalSums.BINARY_IGNORED] : ignoredIds(options, named)
   const { boundary, reduceLabels } = options
   const drawn = annotations && (yield* EvalTruth.reading(options, named, ignored))
   const sums = new EvalSums.Sums(given, { ignored, reduceLabels, boundary, excluded })
@@ -85,7 +85,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
       Effect.flatMap(readPair(pair, options, given, names, drawn), (maps) => {
         const ids = EvalSums.idsOf(maps.truth)
         for (const id of ids) truthIds.add(id)
-        if (annotations === undefined && isMaskLike(options, ids)) maybeMasks.push(pair.truth.path)
+        if (annotations === undefined && isMaskLike(options, ids, named)) maybeMasks.push(pair.truth.path)
         // What cannot be looked at is in no count either.
         return Effect.flatMap(lookAt(pair, maps.prediction), (look) =>
           Effect.map(Effect.fromResult(sums.add(maps)), (scores) => ({ look, scores }))
@@ -104,7 +104,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
     yield* Effect.yieldNow
   }
   yield* progress.clear
-  if (annotations === undefined) yield* askWhatIsMeant(options, truthIds)
+  if (annotations === undefined) yield* askWhatIsMeant(options, truthIds, named)
   if (maybeMasks.length > 0)
     yield* Screen.complain(
       `${Screen.some(maybeMasks)}: ${maybeMasks.length === 1 ? "it holds" : "they hold"} 0 and 255 alone, unlike the others, and 255 is not ` +
@@ -176,8 +176,13 @@ function* filesOf(pairs: EvalPairs.Pairs, isTruthToo: boolean): Generator<LabelF
   if (isTruthToo) yield* pairs.truths()
 }
 
-/** The ids that are not counted: 255 where nobody says, and none of a mask of two values. */
-const ignoredIds = ({ binary, ignore }: Options): ReadonlyArray<number> => ignore ?? (binary ? [] : [255])
+/** The ids that are not counted: none of a mask of two values, where nobody says. */
+const ignoredIds = (
+  { binary, ignore, reduceLabels }: Options,
+  classes: ClassTable.ClassTable
+): ReadonlyArray<number> =>
+  // What is 255 in a truth whose ids are by one higher is none of the classes.
+  ignore ?? (binary ? [] : reduceLabels ? [255] : ClassNames.ignored(classes))
 
 /** The ids of classes that are in no mean; without a table of classes they are ids. */
 const excludedIds = (words: ReadonlyArray<string>, classes: ClassTable.ClassTable) =>
@@ -188,11 +193,14 @@ const excludedIds = (words: ReadonlyArray<string>, classes: ClassTable.ClassTabl
   ).pipe(Effect.map((ids) => ids.flat()))
 
 /** Where nobody said what 255 is. */
-const isMaskLike = ({ binary, ignore, reduceLabels }: Options, ids: ReadonlySet<number>): boolean =>
-  ignore === undefined && !binary && !reduceLabels && EvalSums.areOfMask(ids)
+const isMaskLike = (options: Options, ids: ReadonlySet<number>, classes: ClassTable.ClassTable): boolean =>
+  options.ignore === undefined &&
+  !options.reduceLabels &&
+  ignoredIds(options, classes).includes(255) &&
+  EvalSums.areOfMask(ids)
 
-const askWhatIsMeant = (options: Options, ids: ReadonlySet<number>) =>
-  isMaskLike(options, ids)
+const askWhatIsMeant = (options: Options, ids: ReadonlySet<number>, classes: ClassTable.ClassTable) =>
+  isMaskLike(options, ids, classes)
     ? Effect.fail(
         ExitCode.wrong(
           `${options.truth} holds 0 and 255 alone, and 255 is not counted by default, which would leave one class to score. ` +
@@ -257,7 +265,10 @@ const readPair = (
       Effect.flatMap(
         options.binary
           ? Effect.succeed
-          : ClassNames.refuseStranger(namesOf(byIndex && what === "truth"), ignoredIds(options))
+          : ClassNames.refuseStranger(
+              namesOf(byIndex && what === "truth"),
+              ignoredIds(options, names.classes)
+            )
       ),
       Effect.mapError((reason) => `the ${what} ${path}: ${reason}`)
     )
@@ -265,7 +276,7 @@ const readPair = (
   return Effect.flatMap(read(pair.prediction, "prediction", []), (prediction) => {
     const truth =
       annotated === undefined || drawn === undefined
-        ? read(pair.truth, "truth", ignoredIds(options))
+        ? read(pair.truth, "truth", ignoredIds(options, names.classes))
         : Effect.fromResult(drawn.toLabelMap(annotated, prediction))
     return Effect.map(truth, (truth) => ({ prediction, truth }))
   })

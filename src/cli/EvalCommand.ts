@@ -30,7 +30,7 @@ const flags = {
   ),
   ignore: Flags.ids("ignore").pipe(
     Flag.withDescription(
-      "Pixels of these ids in the truth are not counted: one or several with commas between, or none. 255 by default"
+      "Pixels of these ids in the truth are not counted: one or several with commas between, or none. 255 by default, unless a class has that id"
     ),
     Flags.optional
   ),

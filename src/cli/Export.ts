@@ -74,10 +74,11 @@ const write = Effect.fnUntraced(function* (options: Options) {
       Effect.fnUntraced(function* (file, index) {
         yield* progress.show(`[${index}/${files.length}] ${file.path}`)
         const named = names.conflict === undefined ? names : yield* names.of(file)
+        const ignored = options.ignore ?? ClassNames.ignored(named.classes)
         const read = LabelFiles.read(file.path, { palette: told }).pipe(
           Effect.tap((map) =>
             Effect.sync(() => {
-              if (!asks || !EvalSums.areOfMask(EvalSums.idsOf(map))) return
+              if (!asks || ignored.length === 0 || !EvalSums.areOfMask(EvalSums.idsOf(map))) return
               const zero = named.classes.find(({ id }) => id === 0)
               if (zero === undefined || Background.isName(zero.name)) masks.push(file.path)
               if (zero !== undefined && Background.isName(zero.name) && isOfObjects && !background) empty++
@@ -101,7 +102,6 @@ const write = Effect.fnUntraced(function* (options: Options) {
       { discard: true }
     )
 
-  const ignored = options.ignore ?? [255]
   const { background, minArea = 1, out, regions, tolerance, transform } = options
   /** What ids of these classes mean. Background is no object, unless it is asked for. */
   const meant = (table: ClassTable): Pick<Settings, "classes" | "palette" | "exclude"> => ({
@@ -179,7 +179,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
   if (masks.length > 0) {
     yield* Screen.complain(
       `${Screen.some(masks)}: ${masks.length === 1 ? "it holds" : "they hold"} 0 and 255 alone, and 255 belongs to no class by default, so that it is not written. ` +
-        "Where it is an object say --ignore none, and with --classes what it is called (a file with the line 255: NAME); else say --ignore 255"
+        "Where it is an object say with --classes what it is called (a file with the line 255: NAME), or --ignore none; else say --ignore 255"
     )
     if (empty === files.length) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
   }

@@ -38,7 +38,7 @@ const flags = {
   ),
   ignore: Flags.ids("ignore").pipe(
     Flag.withDescription(
-      `Pixels of these ids belong to no class: one or several with commas between, or none. 255 by default (${notPixels})`
+      `Pixels of these ids belong to no class: one or several with commas between, or none. 255 by default, unless a class has that id (${notPixels})`
     ),
     Flags.optional
   ),

@@ -34,6 +34,8 @@ export interface Options {
    * such. Without it a task fails unless it has one alone, or one alone is marked.
    */
   readonly prefer?: "newest" | "oldest" | undefined
+  /** How whoever is told of several annotations says which. @internal */
+  readonly preferBy?: string | undefined
 }
 
 type Json = Readonly<Record<string, unknown>>
@@ -44,12 +46,19 @@ const isNumber = (value: unknown): value is number => typeof value === "number" 
 const isSide = (value: unknown): value is number => Number.isInteger(value) && isNumber(value) && value > 0
 
 /** One task of an export. Fails, with the reason, where its truth cannot be told. */
-export const task = (given: unknown, { prefer }: Options = {}): Result.Result<ReadTask, string> =>
+export const task = (
+  given: unknown,
+  { prefer, preferBy = "prefer" }: Options = {}
+): Result.Result<ReadTask, string> =>
   Result.gen(function* () {
     ErrorKind.oneOf("LabelStudio", "prefer", prefer, ["newest", "oldest"])
     if (!isObject(given)) return yield* Result.fail("it is no object")
     const { annotations, completions, data } = given
     const all = annotations ?? completions
+    if (isObject(data) && all === undefined && isList(given["predictions"]))
+      return yield* Result.fail(
+        "it has predictions and no annotations, as a file to import has: import it, correct it there, and export as JSON"
+      )
     if (!isObject(data) || !isList(all))
       return yield* Result.fail("it is no task with data and annotations: export as JSON, not as JSON-MIN")
     const done = all.flatMap((one) =>
@@ -57,12 +66,16 @@ export const task = (given: unknown, { prefer }: Options = {}): Result.Result<Re
     )
     if (done.length === 0) return { image: undefined, leftOut: [] }
     const address = yield* addressOf(data)
-    const { result } = yield* chosen(done, prefer)
+    const { result } = yield* chosen(done, prefer, preferBy)
     const { leftOut, ...drawn } = yield* shapesOf(isList(result) ? result : [])
     return { image: { ...namesOf(address), ...drawn }, leftOut }
   })
 
-const chosen = (annotations: ReadonlyArray<Json>, prefer: Options["prefer"]): Result.Result<Json, string> => {
+const chosen = (
+  annotations: ReadonlyArray<Json>,
+  prefer: Options["prefer"],
+  by: string
+): Result.Result<Json, string> => {
   const marked = annotations.filter((one) => one["ground_truth"] === true)
   const among = marked.length > 0 ? marked : annotations
   const [one] = among
@@ -71,7 +84,7 @@ const chosen = (annotations: ReadonlyArray<Json>, prefer: Options["prefer"]): Re
     const ids = among.map(({ id }) => String(id)).join(", ")
     return Result.fail(
       `it has ${among.length} annotations${marked.length > 0 ? " marked as ground truth" : ""} (${ids}), and which of them is true it ` +
-        "does not say: mark one as ground truth, or say --annotations newest"
+        `does not say: mark one as ground truth, or give ${by} newest`
     )
   }
   const at = (annotation: Json): number => {

@@ -287,6 +287,9 @@ describe("segformer eval with annotations as truth", () => {
         "broken.xml": "<annotations><image",
         "broken.json": '[{"id": 1',
         "min.json": '[{"id":1,"image":"/a.jpg","tag":[]}]',
+        "two.json": JSON.stringify([
+          { id: 1, data: { image: "/a.jpg" }, annotations: [1, 2].map((id) => ({ id, result: [] })) }
+        ]),
         "words.txt": "hello",
         "all.zip": "PK",
         "t.xml": '<annotations><image id="0" name="z.jpg" width="1" height="1"></image></annotations>'
@@ -302,6 +305,7 @@ describe("segformer eval with annotations as truth", () => {
         ["broken.xml", /cannot read broken.xml/],
         ["broken.json", /cannot read broken.json/],
         ["min.json", /export as JSON, not as JSON-MIN/],
+        ["two.json", /mark one as ground truth, or give --annotations newest/],
         ["words.txt", /neither a folder of label maps, nor annotations/],
         ["all.zip", /Unpack it first/],
         ["t.xml", /no match in found/],

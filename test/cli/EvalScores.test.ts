@@ -183,6 +183,33 @@ describe("what flatters a score", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live(
+    "a class of id 255 is counted, unless it is called what none is or the truth's ids are by one higher",
+    () =>
+      Effect.gen(function* () {
+        const found = row(0, 255, 1, 0)
+        const truth = row(0, 255, 1, 255)
+        const by = (name: string, ...args: ReadonlyArray<string>) =>
+          Effect.gen(function* () {
+            const { cwd } = yield* evaluate({ "a.png": png(found) }, { "a.png": png(truth) })
+            writeFileSync(join(cwd, "ids.txt"), `0: background\n1: pit\n255: ${name}\n`)
+            const command = ["eval", "found", "truth", "--classes", "ids.txt", "--json", ...args]
+            const { code, stderr, stdout } = yield* run(command, { cwd })
+            assert.deepStrictEqual([code, stderr], [0, ""])
+            return lines(stdout)[0]!
+          })
+        assert.deepInclude(yield* by("panel"), { pixels: 4, ignoredPixels: 0, meanIou: 2 / 3 })
+        assert.deepInclude(yield* by("panel", "--ignore", "255"), { pixels: 2, ignoredPixels: 2, meanIou: 1 })
+        assert.deepInclude(yield* by("void"), { pixels: 2, ignoredPixels: 2, meanIou: 1 })
+        assert.deepInclude(yield* by("panel", "--reduce-labels"), { pixels: 1, ignoredPixels: 3 })
+        // A mask of an object that has a name is no question.
+        const masks = yield* evaluate({ "a.png": png(row(0, 255)) }, { "a.png": png(row(0, 255)) })
+        writeFileSync(join(masks.cwd, "ids.txt"), "0: background\n255: panel\n")
+        const mask = yield* run(["eval", "found", "truth", "--classes", "ids.txt", "--json"], masks)
+        assert.deepInclude(lines(mask.stdout)[0], { pixels: 2, meanIou: 1 })
+      }).pipe(Effect.scoped)
+  )
+
   it.live("several ids can be ignored, the largest too, and classes be left out of the means", () =>
     Effect.gen(function* () {
       const found = row(0, 0, 1, 1, 2, 2)

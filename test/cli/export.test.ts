@@ -325,7 +325,6 @@ describe("segformer export", () => {
     Effect.gen(function* () {
       const mask = LabelMap.makeUnsafe({ width: 3, height: 1, data: Uint8Array.of(0, 255, 255) })
       const map = LabelMap.makeUnsafe({ width: 3, height: 1, data: Uint8Array.of(0, 1, 255) })
-      const list = "0: background\n1: pit\n255: panel\n"
       const cwd = yield* folder({
         "masks/a.png": png(mask),
         "both/a.png": png(mask),
@@ -337,12 +336,19 @@ describe("segformer export", () => {
         { id: 1, name: "car" }
       ]
       writeFileSync(join(cwd, "named", "a.json"), JSON.stringify({ image: "a.jpg", classes: things }))
-      writeFileSync(join(cwd, "names.txt"), list)
+      writeFileSync(join(cwd, "names.txt"), "0: background\n1: pit\n")
+      writeFileSync(join(cwd, "panel.txt"), "0: background\n1: pit\n255: panel\n")
+      writeFileSync(join(cwd, "void.txt"), "0: background\n1: pit\n255: void\n")
       const told = ["--classes", "names.txt"]
       for (const [format, from, args, code, isTold, objects] of [
         ["coco", "masks", told, 1, true, 0],
         ["coco", "both", told, 0, true, 1],
-        ["coco", "masks", [...told, "--ignore", "none"], 0, false, 1],
+        ["coco", "masks", ["--classes", "panel.txt", "--ignore", "none"], 0, false, 1],
+        // A class of that id is an object, unless it is called what none is.
+        ["coco", "masks", ["--classes", "panel.txt"], 0, false, 1],
+        ["coco", "both", ["--classes", "panel.txt"], 0, false, 3],
+        ["coco", "both", ["--classes", "panel.txt", "--ignore", "255"], 0, false, 1],
+        ["coco", "both", ["--classes", "void.txt"], 0, true, 1],
         ["coco", "masks", [...told, "--ignore", "255"], 0, false, 0],
         ["coco", "masks", [...told, "--background"], 0, true, 1],
         // Class 0 is a thing, and 255 what is none.

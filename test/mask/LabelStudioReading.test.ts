@@ -151,10 +151,7 @@ describe("LabelStudioReading", () => {
     const newer = at(4, 50, { updated_at: "2026-03-01T00:00:00.5Z" })
     const skipped = at(9, 75, { was_cancelled: true })
     const two = { ...task([]), annotations: [newer, older, skipped] }
-    assert.match(
-      refused(two),
-      /has 2 annotations \(4, 7\).*mark one as ground truth, or say --annotations newest/
-    )
+    assert.match(refused(two), /has 2 annotations \(4, 7\).*mark one as ground truth, or give prefer newest$/)
     assert.strictEqual(left(two, { prefer: "newest" }), 4)
     assert.strictEqual(left(two, { prefer: "oldest" }), 0)
     const marked = { ...two, annotations: [newer, { ...older, ground_truth: true }] }
@@ -220,6 +217,7 @@ describe("LabelStudioReading", () => {
     for (const [given, said] of [
       [null, /no object/],
       [{ image: "/x.jpg", tag: [] }, /export as JSON, not as JSON-MIN/],
+      [{ data: { image: "/x.jpg" }, predictions: [{ result: [] }] }, /has predictions and no annotations/],
       [task([box({}, { image_rotation: 90 })]), /turned by 90°/],
       [task([box({}, { item_index: 1 })]), /image 1 of a list/],
       [task([box({}, { original_width: undefined })]), /no original_width/],
