@@ -4,7 +4,7 @@ import { Clock, Effect, type FileSystem, Result } from "effect"
 import * as WholeFile from "../files/WholeFile.ts"
 import * as BoundaryIou from "../mask/BoundaryIou.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
-import type { LabelMap } from "../mask/LabelMap.ts"
+import * as LabelMap from "../mask/LabelMap.ts"
 import * as Metrics from "../mask/Metrics.ts"
 import * as Colors from "../render/Colors.ts"
 import * as EvalReport from "../render/EvalReport.ts"
@@ -69,7 +69,9 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   const named = yield* ClassNames.one(names)
   const excluded = yield* excludedIds(options.exclude, named)
   const progress = yield* Screen.progress(!options.quiet)
-  const ignored = options.binary ? [EvalSums.BINARY_IGNORED] : ignoredIds(options, named)
+  const ignored = options.binary
+    ? [EvalSums.BINARY_IGNORED]
+    : ignoredIds(options, named, annotated !== undefined)
   const { boundary, reduceLabels } = options
   const drawn = annotations && (yield* EvalTruth.reading(options, named, ignored))
   const sums = new EvalSums.Sums(given, { ignored, reduceLabels, boundary, excluded })
@@ -179,10 +181,16 @@ function* filesOf(pairs: EvalPairs.Pairs, isTruthToo: boolean): Generator<LabelF
 /** The ids that are not counted: none of a mask of two values, where nobody says. */
 const ignoredIds = (
   { binary, ignore, reduceLabels }: Options,
-  classes: ClassTable.ClassTable
-): ReadonlyArray<number> =>
+  classes: ClassTable.ClassTable,
+  isAnnotated: boolean
+): ReadonlyArray<number> => {
+  if (ignore !== undefined) return ignore
+  if (binary) return []
   // What is 255 in a truth whose ids are by one higher is none of the classes.
-  ignore ?? (binary ? [] : reduceLabels ? [255] : ClassNames.ignored(classes))
+  const ids = reduceLabels ? [255] : ClassNames.ignored(classes)
+  // What nobody drew on has an id of its own.
+  return ids.length > 0 || !isAnnotated ? ids : [LabelMap.freeId(classes.map(({ id }) => id))]
+}
 
 /** The ids of classes that are in no mean; without a table of classes they are ids. */
 const excludedIds = (words: ReadonlyArray<string>, classes: ClassTable.ClassTable) =>
@@ -196,7 +204,7 @@ const excludedIds = (words: ReadonlyArray<string>, classes: ClassTable.ClassTabl
 const isMaskLike = (options: Options, ids: ReadonlySet<number>, classes: ClassTable.ClassTable): boolean =>
   options.ignore === undefined &&
   !options.reduceLabels &&
-  ignoredIds(options, classes).includes(255) &&
+  ignoredIds(options, classes, false).includes(255) &&
   EvalSums.areOfMask(ids)
 
 const askWhatIsMeant = (options: Options, ids: ReadonlySet<number>, classes: ClassTable.ClassTable) =>
@@ -248,7 +256,10 @@ const readPair = (
   names: ClassNames.Names,
   drawn: EvalTruth.Reading | undefined
 ): Effect.Effect<Metrics.Pair, string, FileSystem.FileSystem> => {
-  const asAsked = (map: LabelMap, ignored: ReadonlyArray<number>): Result.Result<LabelMap, string> =>
+  const asAsked = (
+    map: LabelMap.LabelMap,
+    ignored: ReadonlyArray<number>
+  ): Result.Result<LabelMap.LabelMap, string> =>
     options.binary ? EvalSums.binary(map, ignored) : Result.succeed(map)
   // Ids of such a truth are not those of the classes.
   const byIndex = options.reduceLabels
@@ -267,7 +278,7 @@ const readPair = (
           ? Effect.succeed
           : ClassNames.refuseStranger(
               namesOf(byIndex && what === "truth"),
-              ignoredIds(options, names.classes)
+              ignoredIds(options, names.classes, false)
             )
       ),
       Effect.mapError((reason) => `the ${what} ${path}: ${reason}`)
@@ -276,7 +287,7 @@ const readPair = (
   return Effect.flatMap(read(pair.prediction, "prediction", []), (prediction) => {
     const truth =
       annotated === undefined || drawn === undefined
-        ? read(pair.truth, "truth", ignoredIds(options, names.classes))
+        ? read(pair.truth, "truth", ignoredIds(options, names.classes, false))
         : Effect.fromResult(drawn.toLabelMap(annotated, prediction))
     return Effect.map(truth, (truth) => ({ prediction, truth }))
   })

@@ -269,6 +269,11 @@ describe("segformer eval with annotations as truth", () => {
         assert.deepStrictEqual(yield* counts("--binary"), [2, 0])
         const told = yield* run(["eval", "found", "t.xml", "--classes", "m.txt"], { cwd })
         assert.include(told.stdout, "--outside CLASS counts them")
+        // A class of id 255 is one like others, and what nobody drew on has another id.
+        writeFileSync(join(cwd, "ids.txt"), "0: wall\n1: pit\n255: dent\n")
+        writeFileSync(join(cwd, "t.xml"), `<annotations>${xml}</annotations>`.replace("pit", "dent"))
+        assert.deepStrictEqual(yield* counts("--classes", "ids.txt"), [1, 1])
+        writeFileSync(join(cwd, "t.xml"), `<annotations>${xml}</annotations>`)
         const nothing = yield* scored("--classes", "m.txt", "--ignore", "none")
         assert.deepStrictEqual(
           [nothing.code, /say with --outside what they are/.test(nothing.stderr)],
