@@ -79,7 +79,8 @@ const unique = (
   )
   const names = new Map<number, string>()
   for (const { id, name } of classes) {
-    if (names.has(id) && names.get(id) !== name) return `it has two names for the id ${id}`
+    if (names.has(id) && names.get(id) !== name)
+      return `it has two names for the id ${id}, "${names.get(id)}" and "${name}"`
     names.set(id, name)
   }
   return table
@@ -98,19 +99,54 @@ const fromList = (listed: ReadonlyArray<unknown>): ClassTable.ClassTable | strin
     : `"${named[at]?.name ?? ""}" has the id ${Decode.quoted(named[at]?.given)}, which is none`
 }
 
+/** Throws where the classes of options are no list of ids and names, as types would tell: a list of names alone, say. */
+export const check = (
+  owner: string,
+  options: { readonly classes?: unknown; readonly palette?: unknown }
+): void => {
+  for (const option of ["classes", "palette"] as const) {
+    const given = options[option]
+    if (given === undefined) continue
+    const isClass = (each: unknown) =>
+      isRecord(each) &&
+      typeof each["name"] === "string" &&
+      typeof each["id"] === "number" &&
+      Side.toId(each["id"]) !== undefined
+    const wrong: unknown = Array.isArray(given) ? given.find((each: unknown) => !isClass(each)) : given
+    if (wrong === undefined && Array.isArray(given)) continue
+    throw new RangeError(
+      `${owner}: \`${option}\` must be a list of { id, name }, as \`ClassTable.fromNames\` makes one of names, but has ${Decode.quoted(wrong)}`
+    )
+  }
+}
+
+/** Whether a class is of all that is no thing. */
+export const isBackground = (name: string): boolean => /^[\W_]*(?:background|bg)[\W_]*$/i.test(name)
+
+/** One name alone is of what is in a map: 0 is what is not. */
+const isThing = (listed: ReadonlyArray<unknown>): boolean =>
+  listed.length === 1 &&
+  entryOf(listed[0])?.given === undefined &&
+  !isBackground(entryOf(listed[0])?.name ?? "")
+
 const fields = ["class_map", "id2label", "label2id", "classes", "class_names", "categories"] as const
 
-/** The classes that an object names; none where it names none. */
+/** The classes that an object names, of a map of them or of something else; none where it names none. */
 export const read = (
   answer: Answer,
   path: string,
-  value: unknown
+  value: unknown,
+  ofMap = false
 ): Effect.Effect<ClassTable.ClassTable, ResponseNotDecodable> =>
   Effect.suspend(() => {
     if (!isRecord(value)) return Effect.succeed([])
     for (const field of fields) {
       const given = value[field]
-      const found = Array.isArray(given) ? fromList(given) : isRecord(given) ? fromTable(given) : []
+      const found = Array.isArray(given)
+        ? fromList(ofMap && isThing(given) ? ["background", given[0]] : given)
+        : isRecord(given)
+          ? fromTable(given)
+          : []
       if (typeof found === "string") {
         const detail = `${found}. Give the option \`classes\``
         return fail(answer, join(path, field), detail, Decode.quoted(given))

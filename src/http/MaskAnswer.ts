@@ -118,6 +118,12 @@ export const fromFile = (
   )
 }
 
+/** Of masks of several things, all else is background where the classes have one. */
+const withGap = (options: MaskAnswerOptions): MaskAnswerOptions => ({
+  ...options,
+  gap: MaskDecoding.classesOf(options).find(({ name }) => ClassesIn.isBackground(name))?.id
+})
+
 /** The prediction in the value at a path of an answer; what stands `around` it, from the inside out, may say of what size outlines are. */
 export const fromValue = (
   answer: Answer,
@@ -162,7 +168,7 @@ export const fromValue = (
       return labels(MaskDecoding.fromRle(answer, path, value, image, options))
     case "masks":
       return Effect.flatMap(MaskList.read(answer, path, value), (masks) =>
-        MaskList.toPrediction(answer, masks, image, options, around)
+        MaskList.toPrediction(answer, masks, image, withGap(options), around)
       )
     case "ids":
     case "logits":
@@ -212,9 +218,9 @@ export const refuseFailed = (
 }
 
 /** The classes that what a path leads through names, the innermost first. */
-const named = Effect.fnUntraced(function* (answer: Answer, json: unknown, path: string) {
+const named = Effect.fnUntraced(function* (answer: Answer, json: unknown, path: string, ofMap = false) {
   for (const { path: at, value } of MaskPaths.around(json, path).toReversed()) {
-    const classes = yield* ClassesIn.read(answer, at, value)
+    const classes = yield* ClassesIn.read(answer, at, value, ofMap)
     if (classes.length > 0) return classes
   }
   return []
@@ -258,29 +264,39 @@ export const at = Effect.fnUntraced(function* (
       : undefined
   const isOne = listed === undefined && !(Array.isArray(value) && isRecord(value[0]))
   const told = { ...options, stated: statedIn(around, isOne) }
-  if (listed !== undefined) return yield* MaskList.toPrediction(answer, yield* listed, image, told, around)
+  if (listed !== undefined)
+    return yield* MaskList.toPrediction(answer, yield* listed, image, withGap(told), around)
   const segments = Segments.beside(answer, json, path)
   if (segments !== undefined && (typeof value === "string" || Array.isArray(value)))
     return yield* Segments.toPrediction(answer, path, value, yield* segments, image, options)
   const box = isRecord(parent) ? CroppedMask.boxOf(parent, value, image) : undefined
   if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
   const own = MaskDecoding.classesOf(options)
-  const classes = own.length > 0 ? [] : yield* named(answer, json, path)
+  const { fromOne, settled, thingsIn } = yield* Segments.numbering
+  const given = own.length > 0 ? [] : yield* named(answer, json, path, isOne)
+  const classes = isOne ? fromOne(given, ClassesIn.isBackground) : given
   if (own.length > 0 && mask?.as !== "ids" && mask?.as !== "logits")
     yield* refuseOtherOrder(answer, own, json, path)
   const colored = classes.some(({ color }) => color !== undefined)
   const known = classes.length === 0 ? told : { ...told, classes, ...(colored ? { palette: classes } : {}) }
+  const ofThings = withGap(classes === given ? known : { ...known, classes: given })
   const address = mask?.as === undefined || mask.as === "png" ? addressOf(value) : undefined
   if (address !== undefined && getFile !== undefined) {
     const file = yield* getFile(address)
     return { ...(yield* fromFile(file, "", file.body, image, known)), requestId: answer.requestId }
   }
-  const found = fromValue(answer, path, value, image, known, around)
+  const mayBeNumbers = !saysIds(options) && (typeof value === "string" || Array.isArray(value))
+  const things = mayBeNumbers ? yield* Segments.ofThings(answer, json, path, value, image, known) : undefined
+  if (things !== undefined) return things
+  const found = Effect.flatMap(fromValue(answer, path, value, image, known, around), (read) => {
+    const sure = classes === given ? read : settled(read, given)
+    return typeof sure === "string" ? fail(answer, path, sure) : Effect.succeed(sure)
+  })
   const single = saysIds(options) ? undefined : MaskList.single(path, value, parent)
   if (single === undefined) {
     const map = yield* found
-    const things = saysIds(options) || !isRecord(parent) ? undefined : thingsIn(map, parent)
-    return things === undefined ? map : yield* fail(answer, path, things)
+    const flaw = saysIds(options) || !isRecord(parent) ? undefined : thingsIn(map, parent)
+    return flaw === undefined ? map : yield* fail(answer, path, flaw)
   }
   // Points are no map of ids, few as they are.
   const rings =
@@ -288,37 +304,20 @@ export const at = Effect.fnUntraced(function* (
       ? (yield* MaskDecoding.outlines).ringsIn(value, image)
       : undefined
   if (rings !== undefined && Result.isSuccess(rings) && rings.success !== undefined)
-    return yield* MaskList.toPrediction(answer, [single], image, known, around)
+    return yield* MaskList.toPrediction(answer, [single], image, ofThings, around)
   const read = yield* Effect.result(found)
-  const ofLabel = MaskList.toPrediction(answer, [single], image, known, around)
+  const ofLabel = MaskList.toPrediction(answer, [single], image, ofThings, around)
   if (Result.isFailure(read))
     return yield* Effect.catchTag(ofLabel, "ResponseNotDecodable", () => Effect.fail(read.failure))
   // A map of several ids is one whatever is said beside it, and so is one in which class 1 is what the label says.
   if (!isMask(read.success)) return read.success
-  const names = MaskDecoding.classesOf(known)
+  const names = MaskDecoding.classesOf(ofThings)
   const id = LabelIds.idOf(single, names)
   if (names.length === 0 || (id !== undefined && id > 1)) return yield* ofLabel
   if (id === 1 || classes.length > 0 || names.length < 3) return read.success
   const detail = `it is of 0 and 1, and beside it stands ${Decode.quoted(single.name ?? single.label)}: the mask of that, or a map of ids? Say with \`as: "ids"\` that it is a map`
   return yield* fail(answer, path, detail)
 })
-
-/** That a map numbers things, whose classes stand beside it in a list: as ids of classes its numbers would be those of others. */
-const thingsIn = (
-  prediction: Prediction,
-  { category_ids: categoryIds, class_ids: classIds }: Readonly<Record<string, unknown>>
-): string | undefined => {
-  const listed = classIds ?? categoryIds
-  if (prediction._tag !== "Labels" || !Array.isArray(listed) || !listed.every(Number.isInteger))
-    return undefined
-  const classes: ReadonlySet<unknown> = new Set(listed)
-  const stranger = [...LabelMap.histogram(prediction.labelMap).keys()].find(
-    (id) => id > 0 && !classes.has(id)
-  )
-  return stranger === undefined
-    ? undefined
-    : `it has the id ${stranger}, which is none of the classes beside it (${Decode.quoted(listed)}): does it number things? Say with \`as: "ids"\` that it holds ids of classes`
-}
 
 /**
  * From which part of white on a pixel is inside, as stands beside a mask or around it: of 1, or of 255 where that is clear. The `threshold` of

@@ -27,6 +27,7 @@ import { maxPixels } from "./MaskLimits.ts"
 import * as MaskShape from "./MaskShape.ts"
 import type * as NestedArray from "./NestedArray.ts"
 import type * as Outlines from "./Outlines.ts"
+import * as Packed from "./Packed.ts"
 import * as Plane from "./Plane.ts"
 
 export interface MaskOptions {
@@ -55,6 +56,8 @@ export interface MaskOptions {
   readonly pointsOf?: Outlines.PointsOf | undefined
   /** The id of pixels that belong to no class. 255 by default, unless that is a class. */
   readonly ignoreIndex?: number | undefined
+  /** The class of what no mask of several is on, where none of them is of it. The ignored id by default. @internal */
+  readonly gap?: number | undefined
   /** Pixels a mask may have. Four times those of the image by default, and at least 4 million. */
   readonly maxPixels?: number | undefined
 }
@@ -77,14 +80,19 @@ export const withClasses = (
   answer: Answer,
   path: string,
   map: LabelMap.LabelMap,
-  options: Pick<MaskOptions, "classes" | "palette" | "ignoreIndex">
+  options: Pick<MaskOptions, "classes" | "palette" | "ignoreIndex" | "binary"> & {
+    readonly as?: "ids" | "logits" | undefined
+  }
 ): Decoded<LabelMap.LabelMap> =>
   Effect.suspend(() => {
     const classes = classesOf(options)
     const ignoreIndex =
       options.ignoreIndex ?? map.ignoreIndex ?? (ClassTable.get(classes, 255) === undefined ? 255 : undefined)
     const known = ignoreIndex === undefined ? map : { ...map, ignoreIndex }
-    if (classes.length === 0) return Effect.succeed(known)
+    if (classes.length === 0) {
+      const flaw = options.binary === false || options.as === "ids" ? undefined : Packed.flawOf(map)
+      return flaw === undefined ? Effect.succeed(known) : fail(answer, path, flaw)
+    }
     for (const [id, count] of LabelMap.histogram(known)) {
       if (ClassTable.get(classes, id) === undefined) {
         const detail = `${count} pixels have the id ${id}, which is none of the model's ${classes.length} classes`
@@ -305,6 +313,8 @@ export const fromMasks = (
     const maxId = masks.reduce((most, { classId }) => Math.max(most, classId), 0)
     const taken = masks.some(({ classId }) => classId === 255)
     const ignoreIndex = options.ignoreIndex ?? (taken ? maxId + 1 : 255)
+    const isFree = options.ignoreIndex === undefined && masks.every(({ classId }) => classId !== options.gap)
+    const gap = (isFree ? options.gap : undefined) ?? ignoreIndex
     // The map is turned as a whole.
     const seen = options.transposed === true ? Fit.turn(image) : image
     const limit = maxPixels(image, options)
@@ -346,7 +356,7 @@ export const fromMasks = (
       map ??= {
         width,
         height,
-        data: LabelMap.allocate(Math.max(maxId, ignoreIndex), width * height).fill(ignoreIndex)
+        data: LabelMap.allocate(Math.max(maxId, ignoreIndex, gap), width * height).fill(gap)
       }
       if (width !== map.width || height !== map.height) {
         const detail = `it is ${width} x ${height} pixels, and others ${map.width} x ${map.height}`
@@ -358,7 +368,7 @@ export const fromMasks = (
     if (open !== undefined) return yield* open
     // Nothing was found: that is a map as well, of the image.
     const { height, width } = map ?? image
-    const data = map?.data ?? LabelMap.allocate(ignoreIndex, width * height).fill(ignoreIndex)
+    const data = map?.data ?? LabelMap.allocate(Math.max(ignoreIndex, gap), width * height).fill(gap)
     return upright({ width, height, data, ignoreIndex }, map === undefined ? false : options.transposed)
   })
 

@@ -27,6 +27,8 @@ export interface PlaneOptions {
   /** `true` or how: it is a mask of one class. `false`: its values are class ids. By what it looks like, unless given. */
   readonly binary?: boolean | BinaryOptions | undefined
   readonly ignoreIndex?: number | undefined
+  /** `"ids"`: many values are class ids. */
+  readonly as?: "ids" | "logits" | undefined
   /** From which part of what there can be on a pixel of a soft mask is inside, as an answer says. */
   readonly stated?: number | undefined
   /** What the option `binary` is called where its users are. */
@@ -52,6 +54,8 @@ interface Look {
   readonly high: number | undefined
   /** All of its values, where they are few: the greys of a picture that shows a map to eyes. */
   readonly greys: ReadonlyArray<number>
+  /** How many values there are, as far as they are counted. */
+  readonly count: number
 }
 
 /** Values that are looked at as greys: more are no steps that an eye tells apart. */
@@ -72,6 +76,10 @@ const areSteps = (greys: ReadonlyArray<number>): boolean => {
   )
 }
 
+/** Whether there are more values than one picture has classes, as shades have, of 8 bits or of 16 to white. */
+const areShades = ({ count, max }: Look): boolean =>
+  count > 40 && (max <= 255 || (max > 50_000 && max <= 0xffff))
+
 /** The same of bytes, which are whole and few: what there is of them is noted, and nothing asked of each. */
 const lookAtBytes = (data: Uint8Array): Look => {
   const isThere = new Uint8Array(256)
@@ -83,7 +91,8 @@ const lookAtBytes = (data: Uint8Array): Look => {
     max: values.at(-1) ?? -Infinity,
     some: new Set(values.slice(0, 3)),
     high: values.find((value) => value >= 200 && value < 255),
-    greys: values.length > mostGreys ? [] : values
+    greys: values.length > mostGreys ? [] : values,
+    count: values.length
   }
 }
 
@@ -101,14 +110,14 @@ const look = (data: Values): Look => {
     if (value === last) continue
     last = value
     if (some.size < 3) some.add(value)
-    if (greys.size <= mostGreys) greys.add(value)
+    if (greys.size <= 40) greys.add(value)
     if (value < min) min = value
     if (value > max) max = value
     if (isWhole && !Number.isInteger(value)) isWhole = false
     if (value >= 200 && value < 255 && (high === undefined || value < high)) high = value
   }
   const few = greys.size > mostGreys ? [] : [...greys].toSorted((a, b) => a - b)
-  return { isWhole, min, max, some, high, greys: few }
+  return { isWhole, min, max, some, high, greys: few, count: greys.size }
 }
 
 /** Where a mask begins, by the values it has; `undefined` where they leave it open. */
@@ -200,9 +209,10 @@ export const toIds = (data: Values, options: PlaneOptions): Result.Result<LabelD
   }
   const white = seen.max > 255 ? 65_535 : 255
   const isTwo = seen.max === white && [...seen.some].every((value) => value === 0 || value === white)
+  const areMany = classes.length === 0 && options.as !== "ids" && areShades(seen)
   if (
     options.binary === false ||
-    seen.max < 200 ||
+    (seen.max < 200 && !areMany) ||
     ignoreIndex === white ||
     ClassTable.get(classes, white) !== undefined
   ) {
@@ -216,12 +226,13 @@ export const toIds = (data: Values, options: PlaneOptions): Result.Result<LabelD
         )
       : Result.succeed(inside(data, white, { classId }))
   }
-  if (classes.length === 0 && seen.high !== undefined && seen.max <= 255) {
+  const such = areMany ? seen.max : seen.max <= 255 ? seen.high : undefined
+  if (classes.length === 0 && such !== undefined) {
     // Few values may be ids, whatever begins where.
     const threshold = seen.greys.length > 0 ? undefined : statedOf(data, seen, options.stated)
     if (threshold !== undefined) return Result.succeed(inside(data, threshold, {}))
     return fail(
-      `it has values such as ${seen.high}, which may be how sure it is of one class. Say so with \`${called}: true\`, or that they are class ids with \`${called}: false\` or \`classes\``
+      `it has values such as ${such}, which may be how sure it is of one class. Say so with \`${called}: true\`, or that they are class ids with \`${called}: false\` or \`classes\``
     )
   }
   return Result.succeed(narrow(data))

@@ -2,14 +2,15 @@
  * Maps whose values are numbers of segments, with a list beside them that says of what class each is: panoptic and instance
  * segmentation of Transformers, Detectron2 and COCO. Taken for class ids they would be others.
  */
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import type { Size } from "../mask/Fit.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as Steps from "../mask/Steps.ts"
 import type { Prediction } from "../Prediction.ts"
+import { lazily } from "../service/CodeNotLoaded.ts"
 import type { Answer } from "../service/Exchange.ts"
 import { type Decoded, fail } from "./EncodedPicture.ts"
-import { join } from "./Fields.ts"
+import { join, plain } from "./Fields.ts"
 import * as LabelIds from "./LabelIds.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
@@ -17,6 +18,9 @@ import * as MaskPaths from "./MaskPaths.ts"
 import * as NestedArray from "./NestedArray.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
+
+/** What tells numbers of things from ids of classes. */
+export const numbering = lazily(() => import("./Numbered.ts"))
 
 const fields = ["segments_info", "segmentsInfo", "segments"]
 
@@ -115,4 +119,64 @@ export const toPrediction = Effect.fnUntraced(function* (
   const labelMap = MaskDecoding.upright({ width, height, data: map, ignoreIndex }, options.transposed)
   const scores = MaskList.bestScores(segments.map(({ score }, index) => [ids[index]!, score]))
   return { _tag: "Labels", labelMap, classes, scores, requestId: answer.requestId } satisfies Prediction
+})
+
+/** Lists of things that have ids of their own, by other names than segments. */
+const lists = ["instances", "objects", "things", "detections", "annotations"]
+
+const thingsAround = (json: unknown, place: string): ReadonlyArray<Segment> => {
+  for (const { path, value } of MaskPaths.around(json, place).toReversed()) {
+    for (const field of isRecord(value) ? lists : []) {
+      const given = isRecord(value) ? value[field] : undefined
+      if (!Array.isArray(given) || given.length === 0 || place.startsWith(`${join(path, field)}.`)) continue
+      const things = given.flatMap((each: unknown, index) => {
+        const { id, instance_id, segment_id, ...rest } = isRecord(each) ? each : {}
+        const [number, label] = [Side.toId(instance_id ?? segment_id ?? id), MaskList.labelOf(rest)]
+        const score = Side.toNumber(rest["score"])
+        return number === undefined || label === undefined
+          ? []
+          : { ...label, id: number, score, path: join(join(path, field), String(index)) }
+      })
+      if (things.length === given.length) return things
+    }
+  }
+  return []
+}
+
+/** The prediction of a map that numbers things of a list, or has the number behind the class; `undefined` where its values may be class ids. */
+export const ofThings = Effect.fnUntraced(function* (
+  answer: Answer,
+  json: unknown,
+  path: string,
+  value: unknown,
+  image: Size,
+  options: MaskDecoding.MaskOptions
+) {
+  const things = thingsAround(json, path)
+  const divisor = MaskPaths.around(json, path)
+    .map((each) => (isRecord(each.value) ? Side.toId(each.value["label_divisor"]) : undefined))
+    .find((given) => given !== undefined && given > 1)
+  if (things.length === 0 && divisor === undefined) return undefined
+  // Where it cannot be read, that is told as of any map.
+  const found = yield* Effect.option(numbersIn(answer, path, value, image, options))
+  if (Option.isNone(found)) return undefined
+  const { areNumbers, divided } = yield* numbering
+  const { data, height, width } = found.value
+  const values = new Set<number>()
+  for (let at = 0; at < data.length; at++) if (data[at] !== data[at - 1]) values.add(data[at]!)
+  const classes = MaskDecoding.classesOf(options)
+  const isSaid = things.length > 0 && /instance|panoptic/.test(plain(path.slice(path.lastIndexOf(".") + 1)))
+  const are =
+    isSaid ||
+    areNumbers(
+      values,
+      things.map((thing) => ({ ...thing, classId: LabelIds.idOf(thing, classes) }))
+    )
+  if (typeof are === "string") return yield* fail(answer, path, are)
+  if (are) return yield* toPrediction(answer, path, value, things, image, options)
+  const ids = divisor === undefined ? undefined : divided(data, divisor)
+  if (ids === undefined) return undefined
+  const map = MaskDecoding.upright({ width, height, data: ids }, options.transposed)
+  const labelMap = yield* MaskDecoding.withClasses(answer, path, map, options)
+  return { _tag: "Labels", labelMap, classes, requestId: answer.requestId } satisfies Prediction
 })

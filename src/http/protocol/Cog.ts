@@ -22,6 +22,7 @@ import type { SegmentationError } from "../../SegmentationError.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
 import * as Decode from "../../service/Decode.ts"
 import type { Answer, Exchange } from "../../service/Exchange.ts"
+import * as ClassesIn from "../ClassesIn.ts"
 import * as JobProtocol from "../JobProtocol.ts"
 import { classesOf } from "../MaskDecoding.ts"
 import * as Side from "../Side.ts"
@@ -95,6 +96,7 @@ const snapshotOf = (
 export const make = (options: CogOptions = {}): Protocol => {
   const { input = "image", inputs, method = "PUT", model = "unknown" } = options
   ErrorKind.oneOf("cog", "method", method, ["PUT", "POST"])
+  ClassesIn.check("cog", options)
   const isPut = method === "PUT"
   const bodies = new Map<string, HttpBody.HttpBody>()
   const pathOf = (id: string) => (isPut ? `/predictions/${id}` : "/predictions")

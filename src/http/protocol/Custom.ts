@@ -18,6 +18,7 @@ import { Effect } from "effect"
 import type { ImageError } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
 import type { Call } from "../../service/Exchange.ts"
+import * as ClassesIn from "../ClassesIn.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import { classesOf } from "../MaskDecoding.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
@@ -90,6 +91,7 @@ export const make = (options: CustomOptions = {}): RequestProtocol => {
   ErrorKind.oneOf(name, "body.as", options.body?.as, ["form", "raw", "base64", "data-url", "url"])
   ErrorKind.oneOf(name, "method", options.method, ["POST", "PUT"])
   MaskAnswer.check(name, options.mask)
+  ClassesIn.check(name, options)
   return described(name, options)
 }
 

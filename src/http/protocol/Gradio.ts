@@ -20,6 +20,7 @@ import type { SegmentationError } from "../../SegmentationError.ts"
 import * as Decode from "../../service/Decode.ts"
 import type { Answer, Exchange } from "../../service/Exchange.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
+import * as ClassesIn from "../ClassesIn.ts"
 import * as JobProtocol from "../JobProtocol.ts"
 import { classesOf } from "../MaskDecoding.ts"
 import * as Errors from "./Errors.ts"
@@ -44,6 +45,7 @@ const decodeQueued = Decode.schema(Schema.Struct({ event_id: Schema.String }))
 
 /** The protocol for an endpoint of an app. */
 export const make = (options: GradioOptions = {}): Protocol => {
+  ClassesIn.check("gradio", options)
   const lock = Semaphore.makeUnsafe(1)
   const known = new WeakMap<Exchange, GradioApp.App>()
 

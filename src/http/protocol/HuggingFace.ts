@@ -18,6 +18,7 @@ import type { Prediction } from "../../Prediction.ts"
 import * as Decode from "../../service/Decode.ts"
 import { type Answer, failure } from "../../service/Exchange.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
+import * as ClassesIn from "../ClassesIn.ts"
 import type { MaskOptions } from "../MaskDecoding.ts"
 import * as MaskList from "../MaskList.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
@@ -85,6 +86,7 @@ const routerHost = "router.huggingface.co"
 export const make = (options: HuggingFaceOptions = {}): Protocol => {
   const { parameters, path = "" } = options
   ErrorKind.oneOf("huggingface", "body", options.body, ["raw", "json"])
+  ClassesIn.check("huggingface", options)
   ErrorKind.oneOf("huggingface", "parameters.subtask", parameters?.subtask, [
     "semantic",
     "instance",

@@ -29,6 +29,7 @@ import type { Prediction } from "../../Prediction.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
 import { type Answer, type Exchange, isSuccess } from "../../service/Exchange.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
+import * as ClassesIn from "../ClassesIn.ts"
 import type { BinaryOptions } from "../Plane.ts"
 import * as Errors from "./Errors.ts"
 import * as InferAnswer from "./InferAnswer.ts"
@@ -110,6 +111,7 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Protocol, never, ImageCodec> {
   ErrorKind.oneOf("openinference", "channels", options.channels, ["first", "last"])
   ErrorKind.oneOf("openinference", "as", options.as, ["ids", "logits"])
+  ClassesIn.check("openinference", options)
   const codec = yield* ImageCodec
   const version = options.version === undefined ? "" : `/versions/${encodeURIComponent(options.version)}`
   const path = `/v2/models/${encodeURIComponent(options.model)}${version}`

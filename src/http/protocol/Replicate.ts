@@ -29,6 +29,7 @@ import type { ServiceError } from "../../service/ServiceError.ts"
 import * as Decode from "../../service/Decode.ts"
 import type { Answer, Exchange } from "../../service/Exchange.ts"
 import type { Hosts } from "../../service/Hosts.ts"
+import * as ClassesIn from "../ClassesIn.ts"
 import * as JobProtocol from "../JobProtocol.ts"
 import { classesOf } from "../MaskDecoding.ts"
 import * as Side from "../Side.ts"
@@ -175,6 +176,7 @@ const encode = (
 /** Replicate's protocol, for one version of a model. */
 export const make = (given: ReplicateOptions): Protocol => {
   ErrorKind.oneOf("replicate", "sendAs", given.sendAs, ["data-url", "address"])
+  ClassesIn.check("replicate", given)
   const options = { hosts: deliveryHosts, ...given }
   const { model, version, wait } = options
   const clientOf = JobProtocol.clientsOf(

@@ -127,6 +127,7 @@ const decode = (
 export const make = (options: RoboflowOptions): Protocol => {
   const { apiKey, confidence, modelId, sendAs = "base64" } = options
   ErrorKind.oneOf("roboflow", "sendAs", sendAs, ["base64", "address"])
+  ClassesIn.check("roboflow", options)
   const asking = (fields: Readonly<Record<string, unknown>>) => ({
     method: "POST" as const,
     path: "/infer/semantic_segmentation",

@@ -18,6 +18,7 @@ import * as Decode from "../../service/Decode.ts"
 import type { Answer } from "../../service/Exchange.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
 import type { Health } from "../../Transport.ts"
+import * as ClassesIn from "../ClassesIn.ts"
 import { join } from "../Fields.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import type { MaskOptions } from "../MaskDecoding.ts"
@@ -102,6 +103,7 @@ const decode = (answer: Answer, image: Image, options: TfServingOptions) =>
 export const make = (options: TfServingOptions): Protocol => {
   const { input, signature, version } = options
   MaskAnswer.check("tfserving", options.mask)
+  ClassesIn.check("tfserving", options)
   const name = encodeURIComponent(options.model)
   const model = `/v1/models/${name}${version === undefined ? "" : `/versions/${encodeURIComponent(version)}`}`
   return {

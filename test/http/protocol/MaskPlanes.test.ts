@@ -80,6 +80,37 @@ describe("planes of 0 and 1", () => {
   )
 })
 
+describe("planes of whole numbers", () => {
+  const first = plane(48, 32, (x, y) => 1 + (((x >> 3) + (y >> 4)) % 3))
+  const second = plane(48, 32, (x) => 1 + ((x >> 2) % 5))
+  const pairs = first.map((row, y) => row.map((value, x) => [value, second[y]![x]]))
+
+  it.effect("that do not add up are several maps, also without a 0", () =>
+    Effect.gen(function* () {
+      for (const mask of [[first, second], [first, first, second], pairs, [[first, second]]])
+        assert.include(yield* refusal({ mask }), "several maps of class ids?")
+    })
+  )
+
+  it.effect("are scores where they add up, or somebody says so", () =>
+    Effect.gen(function* () {
+      const votes = (id: number) => plane(48, 32, (x) => (x % 3 === id ? 4 : 1))
+      // Each is rounded.
+      const percents = (id: number) =>
+        plane(48, 32, (x) => (x % 3 === id ? 34 : 33) + (x === 5 && id === 0 ? 1 : 0))
+      for (const masks of [[0, 1, 2].map(votes), [0, 1, 2].map(percents)])
+        assert.strictEqual((yield* decode({ masks }))._tag, "Logits")
+      const mask = [first, second]
+      for (const options of [
+        { mask: { as: "logits" } },
+        { mask: { channels: "first" } },
+        { classes: [0, 1].map((id) => ({ id, name: `c${id}` })) }
+      ] as const)
+        assert.strictEqual((yield* decode({ mask }, options))._tag, "Logits")
+    })
+  )
+})
+
 describe("scores of more channels than there are classes", () => {
   const classes = ["ground", "tree", "water"].map((name, id) => ({ id, name }))
   /** Five planes, of which one is the highest everywhere. */

@@ -216,3 +216,26 @@ describe("greys in equal steps", () => {
     })
   )
 })
+
+describe("more shades than one picture has classes", () => {
+  /** A matte that is nowhere white. */
+  const dim = plane(width, height, (x, y) => (x < 24 ? 0 : (x - 24) * 6 + (y >> 3)))
+  const bright = plane(width, height, (x, y) => (x < 24 ? 0 : 60_000 + x * 32 + y))
+
+  it.effect("are no class ids without a word, of bytes and of 16 bits", () =>
+    Effect.gen(function* () {
+      for (const mask of [dim, base64(grey(width, height, dim.flat().map(Number))), bright])
+        assert.include(yield* refusal({ mask }), "how sure it is of one class")
+    })
+  )
+
+  it.effect("are class ids where somebody says so, as few of them are", () =>
+    Effect.gen(function* () {
+      const classes = Array.from({ length: 150 }, (_, id) => ({ id, name: `c${id}` }))
+      for (const options of [{ classes }, { binary: false }, { mask: { as: "ids" as const } }])
+        assert.deepStrictEqual(yield* ids(decode({ mask: dim }, options)), dim.flat())
+      const few = plane(width, height, (x) => (x < 39 ? x : 149))
+      assert.deepStrictEqual(yield* ids(decode({ mask: few })), few.flat())
+    })
+  )
+})
