@@ -19,6 +19,8 @@ export type Found =
       readonly moreAt?: number
       /** The places in the file, from and to, that hold the page asked for, where its decoder would walk over all pages there are. */
       readonly own?: ReadonlyArray<readonly [from: number, to: number]>
+      /** The places in the file where the frames begin that make up the page asked for. */
+      readonly frames?: ReadonlyArray<number>
       /** Why its decoder would give other colours than it has. */
       readonly unread?: string
     }

@@ -48,23 +48,26 @@ export const gif: Reader = (view, _, page) => {
   const tableOf = (flags: number) => ((flags & 0x80) === 0 ? 0 : 3 * 2 ** ((flags & 7) + 1))
   const table = tableOf(view.getUint8(10))
   let at = 13 + table
-  let frames = 0
+  const frames: Array<number> = []
   const further = view.byteLength + 64 * 1024
-  const lacking = () => (frames > 0 ? sized(width, height, 1, further) : needMore(further))
+  const found = (more?: number): Found => {
+    const size = sized(width, height, 1, more)
+    return size._tag === "Sized" ? { ...size, frames } : size
+  }
+  const lacking = () => (frames.length > 0 ? found(further) : needMore(further))
   for (let parts = 0; at < view.byteLength;) {
     const block = view.getUint8(at)
-    if (block === 0x3b)
-      return frames > 0 ? sized(width, height) : refused("it holds no frame", { isBroken: true })
+    if (block === 0x3b) return frames.length > 0 ? found() : refused("it holds no frame", { isBroken: true })
     if (block === 0x2c) {
-      if (frames === page) return moving(sized(width, height), [[0, at]])
+      if (frames.length === page) return moving(found(), [[0, at]])
       if (at + 10 > view.byteLength) return lacking()
       const own = tableOf(view.getUint8(at + 9))
-      if (frames === 0) {
+      if (frames.length === 0) {
         if (table + own === 0) return refused("it has no table of its colours", { isBroken: true })
         width = Math.max(width, view.getUint16(at + 1, true) + view.getUint16(at + 5, true))
         height = Math.max(height, view.getUint16(at + 3, true) + view.getUint16(at + 7, true))
       }
-      frames++
+      frames.push(at)
       at += 11 + own
     } else if (block === 0x21) at += 2
     else {
@@ -73,7 +76,7 @@ export const gif: Reader = (view, _, page) => {
       continue
     }
     // Pieces, each with its length before it, to an empty one. Those of the picture are what they are.
-    const isPicture = block === 0x2c && frames === page
+    const isPicture = block === 0x2c && frames.length === page
     for (let length = -1; length !== 0; at += 1 + length) {
       if (at >= view.byteLength) return lacking()
       length = view.getUint8(at)

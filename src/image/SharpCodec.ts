@@ -110,7 +110,7 @@ const decode = Effect.fnUntraced(function* (
     })
   }
   const { data, info } = yield* run((input) => {
-    const colour = input.toColourspace("srgb")
+    const colour = SharpInput.coloursOf(input, found.metadata)
     // Not `toUint8Array`, which in sharp 0.35.5 never lets go of what it gives.
     return (channels === 3 ? colour.removeAlpha() : colour.ensureAlpha())
       .raw()

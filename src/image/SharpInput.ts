@@ -194,6 +194,13 @@ export const numbersOf = (
   return (offset === 0 ? samples : samples.linear(1, offset)).toColourspace(metadata.space)
 }
 
+/**
+ * Colours of 8 bits, as sRGB. Those of 16 bits are brought to 8 before their profile is applied: sharp would leave them in P3,
+ * in which it works with such pictures.
+ */
+export const coloursOf = (input: Pipeline, metadata: Metadata | undefined): Pipeline =>
+  (metadata?.space === "rgb16" ? input.pipelineColourspace("srgb") : input).toColourspace("srgb")
+
 /** Looks at a file: refuses what would not come out as it is. `isStretched`: whether numbers will be scaled. */
 export const look = Effect.fnUntraced(function* (
   from: Source,

@@ -35,18 +35,19 @@ export const numberAt = (view: DataView, at: number, size: 1 | 2 | 4 | 8, little
 /** Bytes of a directory's count, of an entry and of an offset. */
 export const widths = ({ big }: Layout) => (big ? ([8, 20, 8] as const) : ([2, 12, 4] as const))
 
-/** How many entries the directory at a place has, and where the next one is; or how many bytes would show it. */
+/** How many entries the directory at a place has, where they end, and where the next one is; or how many bytes would show it. */
 export const frameAt = (
   view: DataView,
   at: number,
   layout: Layout
-): { count: number; next: number } | number => {
+): { count: number; next: number; end: number } | number => {
   const [countBytes, entryBytes, offsetBytes] = widths(layout)
   if (at + countBytes > view.byteLength) return at + countBytes + 64 * entryBytes
   const count = numberAt(view, at, countBytes, layout.little)
   const end = at + countBytes + count * entryBytes + offsetBytes
   if (end > view.byteLength) return end
-  return { count, next: numberAt(view, end - offsetBytes, offsetBytes, layout.little) }
+  const next = numberAt(view, end - offsetBytes, offsetBytes, layout.little)
+  return { count, next, end: end - offsetBytes }
 }
 
 /** The directory at a place, or how many bytes would show it. A value that lies elsewhere is left out where it is beyond. */

@@ -147,6 +147,25 @@ export const unusual = (bytes: Uint8Array, page = 1): ReadonlyArray<string> => {
   ]
 }
 
+/** Pages behind one that cost its decoder nothing. */
+const FEW_PAGES = 64
+
+/** The same file without the pages behind this one, where they are many: its decoder would walk over all of them, in a time that grows with the square of their number. */
+export const upToPage = (bytes: Uint8Array, page: number): Uint8Array => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const layout = startOf(view)
+  let end = 0
+  for (let at = layout.first, number = 1; at !== 0 && number <= page + FEW_PAGES; number++) {
+    const frame = frameAt(view, at, layout)
+    if (typeof frame === "number") return bytes
+    if (number === page) end = frame.end
+    at = frame.next
+    if (number === page + FEW_PAGES && at !== 0)
+      return new Uint8Array(bytes).fill(0, end, end + widths(layout)[2])
+  }
+  return bytes
+}
+
 /** What decoders do not tell of a page: whether its pixels lie in tiles, and whether its highest number is black. */
 export interface Laid {
   readonly isTiled: boolean

@@ -35,6 +35,7 @@ import {
   UnsupportedImage
 } from "../image/ImageError.ts"
 import * as Bmp from "../image/Bmp.ts"
+import * as HeaderParsing from "../image/HeaderParsing.ts"
 import * as ImageFormat from "../image/ImageFormat.ts"
 import * as ImageHeader from "../image/ImageHeader.ts"
 import * as ImageOpening from "../image/ImageOpening.ts"
@@ -142,18 +143,25 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
     fs
       .stream(path, { offset, bytesToRead })
       .pipe(Stream.runCollect, Effect.mapBoth({ onSuccess: concat, onFailure: notRead(source) }))
-  const head = yield* range(0, headBytes)
+  const all = Effect.mapError(fs.readFile(path), notRead(source))
+  const first = yield* range(0, headBytes)
+  const known = HeaderParsing.formatOf(first)
+  // Whether the frames of a GIF are whole is seen in all of it.
+  const head = known === "gif" ? yield* all : first
   const start = ImageHeader.parse(head, page)
   // What it is instead, it is to every command.
   if (start._tag === "Refused" || start._tag === "Unknown") {
     yield* ImageOpening.fromMemory(source, source, head, defaultLimits)
   }
-  if (start._tag === "Known") yield* SharpInput.upToPage({ page, source }, head)
-  const known = start._tag === "Known" ? start.format : undefined
+  const { decoder } = known === undefined ? { decoder: undefined } : ImageFormat.table[known]
+  if (known !== undefined && typeof decoder === "object" && "none" in decoder)
+    return yield* new UnsupportedImage({ source, format: known, detail: decoder.none })
+  const given = start._tag === "Known" ? yield* SharpInput.upToPage({ page, source }, head) : head
+  const content = known === "gif" ? given : path
   // Of a JPEG that would allow any number of scans over all of its pixels, and of other types what a large picture needs.
   const unlimited = known !== "jpeg"
   const input = (...[maxPixels, ...more]: OptionsOfPage) =>
-    sharp(path, { ...SharpInput.optionsOf(page, maxPixels, ...more), unlimited, sequentialRead: true })
+    sharp(content, { ...SharpInput.optionsOf(page, maxPixels, ...more), unlimited, sequentialRead: true })
   const from = { source, format: known ?? "image", page, head: Effect.succeed(head), range } as const
   const found =
     start._tag === "Known" && ImageFormat.table[start.format].decoder === "ours"
@@ -190,9 +198,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const space = stretch === undefined || metadata?.depth === "uchar" ? undefined : metadata?.space
   const bitmap =
     metadata === undefined
-      ? yield* Effect.flatMap(Effect.mapError(fs.readFile(path), notRead(source)), (bytes) =>
-          Bmp.decode(source, bytes, 3, SharpInput.count)
-        )
+      ? yield* Effect.flatMap(all, (bytes) => Bmp.decode(source, bytes, 3, SharpInput.count))
       : undefined
   if (bitmap === undefined) yield* SharpInput.count(found)
   // sharp cannot be stopped: what it still writes after an interruption goes with the folder.
@@ -200,7 +206,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
     bitmap !== undefined
       ? sharp(bitmap.data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
       : metadata === undefined || space === undefined
-        ? input(pixels, found, failOn).toColourspace("srgb").removeAlpha()
+        ? SharpInput.coloursOf(input(pixels, found, failOn), metadata).removeAlpha()
         : SharpInput.numbersOf(input(pixels, found), { ...found, metadata })
   const stored = yield* SharpInput.decoded(
     format,

@@ -1,14 +1,17 @@
 /** Colour profiles: what they make of pixels, beside libvips, and which say nothing of them. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { SharpCodec } from "effect-segformer/sharp"
 import sharp from "sharp"
 import * as IccProfile from "../../src/image/decoding/IccProfile.ts"
 import * as Jpeg from "../../src/image/decoding/Jpeg.ts"
 import * as Png from "../../src/image/decoding/Png.ts"
-import { apart, asked, bySharp, cube, refusal } from "./decoded.ts"
-import { insert } from "./files.ts"
+import { apart, asked, bySharp, cube, furthest, refusal } from "./decoded.ts"
+import { insert, page, tiff } from "./files.ts"
 import { chunk, png } from "./pngs.ts"
 import * as Profiles from "./profiles.ts"
+import { decode, decodeLarge } from "./reading.ts"
 
 const cubePng = (...chunks: ReadonlyArray<Uint8Array>) =>
   png({ width: 27, height: 27, colorType: 2, rows: cube, chunks })
@@ -42,6 +45,32 @@ describe("colour profiles", () => {
       )
     }
   }
+
+  // libvips works with 16 bits in another space, which must not be what comes out.
+  it.live("are applied to 16 bits as to 8, in each type of file, as a whole and in parts", () =>
+    Effect.gen(function* () {
+      const deep = Buffer.alloc(cube.length * 2)
+      cube.forEach((value, i) => deep.writeUInt16BE(value * 257, i * 2))
+      const little = Buffer.from(deep).swap16()
+      for (const [primaries, changed] of [
+        [Profiles.srgbPrimaries, 0],
+        [Profiles.widePrimaries, 30]
+      ] as const) {
+        const profile = Profiles.display(srgbCurve, primaries)
+        const chunks = [Profiles.iccp(profile)]
+        const { data } = yield* decode(cubePng(...chunks))
+        assert.isAtLeast(furthest(data, cube), changed)
+        const files = [
+          png({ width: 27, height: 27, depth: 16, colorType: 2, rows: deep, chunks }),
+          tiff(page(27, 27, 16, little, { samples: 3, extra: [[34_675, 1, Array.from(profile)]] }))
+        ]
+        for (const bytes of files) {
+          assert.isAtMost(furthest((yield* decode(bytes)).data, data), 2)
+          assert.isAtMost(furthest((yield* decodeLarge(bytes)).data, data), 2)
+        }
+      }
+    }).pipe(Effect.provide([SharpCodec.layer, NodeFileSystem.layer]))
+  )
 
   const grey = (curve: Uint8Array) => Profiles.profile({ space: "GRAY", tags: { kTRC: curve } })
   const greyPng = (curve: Uint8Array, colorType: 0 | 4) => {

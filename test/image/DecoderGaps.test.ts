@@ -91,6 +91,28 @@ describe("a file of very many frames", () => {
     }).pipe(Effect.provide(SharpCodec.layer))
   )
 
+  it.effect("is given without pages behind the one that is asked for, where it is a TIFF of very many", () =>
+    Effect.gen(function* () {
+      const pages = (count: number) =>
+        files.tiff(...Array.from({ length: count }, (_, i) => files.page(1, 1, 8, Uint8Array.of(i & 255))))
+      const many = pages(300)
+      const before = Uint8Array.from(many)
+      const codec = yield* ImageCodec
+      for (const page of [1, 2, 200, 300]) {
+        const given = yield* SharpInput.upToPage({ page, source: "picture" }, many)
+        const { pages } = yield* Effect.promise(() => sharp(given, { page: page - 1 }).metadata())
+        assert.strictEqual(pages ?? 1, page > 200 ? 300 : page)
+        const image = yield* ImageSource.view(ImageSource.bytes(many), { page }).open()
+        assert.strictEqual((yield* codec.decode(image)).data[0], (page - 1) & 255)
+      }
+      assert.deepStrictEqual(Uint8Array.from(many), before)
+      // Few cost nothing, so that no copy is made.
+      const few = pages(3)
+      assert.strictEqual(yield* SharpInput.upToPage(ours, few), few)
+      assert.strictEqual((yield* open(many)).hasMore, true)
+    }).pipe(Effect.provide(SharpCodec.layer))
+  )
+
   it.effect("whose parts or pages nobody would write is refused before it is walked over", () =>
     Effect.gen(function* () {
       const gif = yield* of(samples.gifOf(1))
@@ -130,6 +152,64 @@ describe("a file of very many frames", () => {
 layer(Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer), { excludeTestServices: true })(
   "a picture",
   (it) => {
+    it.effect(
+      "has all pixels of a GIF, though nothing says that they have ended; without some it is broken",
+      () =>
+        Effect.gen(function* () {
+          // Two colours; four codes of three bits: anew (4), 0 and 1, and the end (5), which may be missing.
+          const gif = (width: number, ...frames: ReadonlyArray<readonly number[]>) =>
+            Buffer.concat([
+              Buffer.from([...latin("GIF89a"), width, 0, 1, 0, 0x80, 0, 0, 10, 20, 30, 250, 240, 230]),
+              ...frames.map((codes) => {
+                const packed = codes.reduce((all, code, i) => all + code * 8 ** i, 0)
+                const data = Array.from(
+                  { length: Math.ceil((codes.length * 3) / 8) },
+                  (_, i) => (packed >> (8 * i)) & 255
+                )
+                return Buffer.from([0x2c, 0, 0, 0, 0, width, 0, 1, 0, 0, 2, data.length, ...data, 0])
+              }),
+              latin(";")
+            ])
+          const [dark, light] = [
+            [10, 20, 30],
+            [250, 240, 230]
+          ] as const
+          const read = (bytes: Uint8Array) =>
+            Effect.map(Effect.all([decode(bytes), decodeLarge(bytes)]), ([whole, parts]) => {
+              assert.deepStrictEqual(parts.data, whole.data)
+              return Array.from(whole.data)
+            })
+          assert.deepStrictEqual(yield* read(gif(1, [4, 1, 5])), [...light])
+          assert.deepStrictEqual(yield* read(gif(1, [4, 1])), [...light])
+          assert.deepStrictEqual(yield* read(gif(2, [1, 1])), [...light, ...light])
+          assert.deepStrictEqual(yield* read(gif(2, [4, 0, 1])), [...dark, ...light])
+          // A code may stand for what it is about to add: 6 is two of the pixel before.
+          assert.deepStrictEqual(yield* read(gif(3, [4, 1, 6])), [...light, ...light, ...light])
+          for (const bytes of [gif(2, [4, 1]), gif(2, [4, 1, 5]), gif(9, [4, 1, 6])]) {
+            assert.match((yield* Effect.flip(decode(bytes))).message, /a frame has \d of its \d pixels/)
+            assert.match((yield* Effect.flip(decodeLarge(bytes))).message, /a frame has \d of its \d pixels/)
+          }
+          // What stands behind the frame that is asked for is not looked at.
+          const moving = gif(2, [4, 0, 1], [4, 1])
+          assert.deepStrictEqual(yield* read(moving), [...dark, ...light])
+          const second = ImageSource.view(ImageSource.bytes(moving), { page: 2 })
+          const failed = yield* Effect.flip(
+            Effect.flatMap(ImageCodec, (codec) =>
+              Effect.flatMap(second.open(), (image) => codec.decode(image))
+            )
+          )
+          assert.include(failed.message, "a frame has 1 of its 2 pixels")
+        })
+    )
+
+    it.effect("is HEIC to tiles as well, wherever its size is told", () =>
+      Effect.gen(function* () {
+        const heic = latin("\0\0\0\x18ftypheic\0\0\0\0mif1heic\0\x02\0\0free")
+        const bytes = Buffer.concat([heic, Buffer.alloc(0x2_0000)])
+        assert.match((yield* Effect.flip(decodeLarge(bytes))).message, /no decoder for HEIC.*Convert it/)
+      })
+    )
+
     it.effect("is judged by what is said of it, however many are decoded at once", () =>
       Effect.gen(function* () {
         const data = Uint8Array.from({ length: 160 * 120 * 3 }, (_, i) => (i * 7919) % 251)
