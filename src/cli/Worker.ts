@@ -1,12 +1,12 @@
 /** `segformer worker`, at work: a runner of the cluster until the process is told to stop. */
 import { createServer } from "node:net"
-import { Context, Duration, Effect, Layer, Redacted, Schema } from "effect"
-import * as PolicyStores from "../policy/PolicyStores.ts"
+import { Context, Duration, Effect, Layer, Schema } from "effect"
 import * as Backend from "./Backend.ts"
 import * as BatchSinks from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
 import { isRemote } from "./Flags.ts"
 import * as Screen from "./Screen.ts"
+import * as SharedLimits from "./SharedLimits.ts"
 import type { Options } from "./WorkerCommand.ts"
 import * as WorkerFlags from "./WorkerFlags.ts"
 import { WorkerSpec } from "./WorkerSpec.ts"
@@ -20,7 +20,7 @@ export const run = (options: Options) =>
 const work = Effect.fnUntraced(function* (options: Options) {
   const { concurrency, model, redis, url } = options
   const { ClusterEngine, ClusterWorker } = yield* WorkerFlags.cluster
-  const limits = redis === undefined ? Context.empty() : yield* sharedLimits(redis)
+  const limits = redis === undefined ? Context.empty() : yield* SharedLimits.make(redis)
   const worker = ClusterWorker.layer({
     concurrency,
     work: Effect.fnUntraced(function* ({ id, spec }) {
@@ -60,19 +60,6 @@ const work = Effect.fnUntraced(function* (options: Options) {
   return yield* Effect.onInterrupt(Effect.never, () =>
     Effect.logInfo("Stopping: what is under way has 5 s to finish, the rest is for other workers")
   )
-})
-
-/** Rate limits and circuits that all workers with this Redis share. */
-const sharedLimits = Effect.fnUntraced(function* (redis: Redacted.Redacted) {
-  const cannot = ({ message }: { readonly message: string }) =>
-    new ExitCode.Ended({ code: ExitCode.unavailable, reason: `Redis cannot be used: ${message}` })
-  const NodeRedis = yield* Effect.tryPromise({
-    try: () => import("@effect/platform-node/NodeRedis"),
-    catch: () => cannot({ message: "that needs the package redis: npm install redis" })
-  })
-  // Commands of an outage must not be run when it is over.
-  const connection = NodeRedis.layer({ url: Redacted.value(redis), disableOfflineQueue: true })
-  return yield* Effect.mapError(Layer.build(Layer.provide(PolicyStores.layerRedis(), connection)), cannot)
 })
 
 /** The engine must know its port before it listens there. */

@@ -169,7 +169,8 @@ const declareUnavailable = (service: string) =>
     HttpApiSchema.encodeToWithHeaders(
       {
         body: Body.pipe(HttpApiSchema.status(503)),
-        headers: { "retry-after": Schema.optionalKey(Schema.String) }
+        // A time is compared with that of whoever names it.
+        headers: { "retry-after": Schema.optionalKey(Schema.String), date: Schema.optionalKey(Schema.String) }
       },
       {
         decode: ({ body, headers }) => {

@@ -2,7 +2,7 @@
  * Waits for many jobs at once: one timer for all of them, a bounded number of requests under way, and each job asked at
  * its own pace and never before its service wants to be.
  */
-import { Clock, Duration, Effect, Exit, Queue, Stream } from "effect"
+import { Clock, Duration, Effect, Exit, Fiber, Queue, Stream } from "effect"
 import { TimedOut } from "../policy/PolicyError.ts"
 import { isOver, type JobRef, type JobSnapshot, type JobStatus } from "./Job.ts"
 import { endOf, type JobEnd } from "./JobEnd.ts"
@@ -16,7 +16,7 @@ export interface AwaitAllOptions<Output> {
   readonly concurrency?: number | undefined
   /** Told of every answer, and the job that it is about. */
   readonly onStatus?: ((job: JobRef, status: JobStatus<Output>) => Effect.Effect<void>) | undefined
-  /** What becomes of the jobs that are not over when their caller leaves or the deadline comes. `"cancel"` by default. */
+  /** What becomes of the jobs that are not over when their caller leaves, the deadline comes, or they cannot be asked about. `"cancel"` by default. */
   readonly abandoned?: "cancel" | "leave" | undefined
   /** Another pace than the client's. */
   readonly pace?: PaceOptions | undefined
@@ -65,21 +65,33 @@ export const awaitAll = <Output, Value, E>(
         return Effect.asVoid(Queue.offer(queue, { job: waited.job, exit }))
       }
 
+      /** Those nobody asks about any more and that may still run, until their service is told. */
+      const left = new Set<Waited>()
+      const telling: Array<Fiber.Fiber<void>> = []
+      /** The others need not wait for that. */
+      const leave = (waited: Waited) => {
+        left.add(waited)
+        const told = Effect.andThen(
+          release([waited]),
+          Effect.sync(() => void left.delete(waited))
+        )
+        return Effect.map(Effect.forkScoped(told), (fiber) => void telling.push(fiber))
+      }
+
       /** One question, and what follows from its answer. */
-      const ask = (waited: Waited) =>
-        Effect.gen(function* () {
+      const ask = (waited: Waited) => {
+        let isDone = false
+        return Effect.gen(function* () {
           const snapshot = yield* options.status(waited.job)
           const { status } = snapshot
           waited.job = snapshot.job
+          // What has a status that nobody knows may still run.
+          isDone = isOver(status) && status._tag !== "Unknown"
           if (onStatus !== undefined) yield* onStatus(snapshot.job, status)
           if (status._tag === "Succeeded")
             return Exit.succeed(yield* options.result(snapshot.job, status.output))
           const error = endOf(service, snapshot)
-          if (error !== undefined) {
-            // What has a status that nobody knows may still run.
-            if (!isOver(status) || status._tag === "Unknown") yield* release([waited])
-            return yield* error
-          }
+          if (error !== undefined) return yield* error
           const wait = Duration.max(waited.interval, snapshot.retryAfter ?? Duration.zero)
           waited.interval = tempo.next(waited.interval)
           waited.due = now() + Duration.toMillis(wait)
@@ -87,11 +99,17 @@ export const awaitAll = <Output, Value, E>(
         }).pipe(
           Effect.exit,
           Effect.flatMap((exit) => {
-            if (Exit.isFailure(exit))
-              return Exit.hasInterrupts(exit) ? Effect.interrupt : end(waited, Exit.failCause(exit.cause))
+            if (Exit.isFailure(exit)) {
+              if (Exit.hasInterrupts(exit)) return Effect.interrupt
+              return Effect.andThen(
+                end(waited, Exit.failCause(exit.cause)),
+                isDone ? Effect.void : leave(waited)
+              )
+            }
             return exit.value === undefined ? Effect.void : end(waited, exit.value)
           })
         )
+      }
 
       /** Cancels what nobody waits for any more, for as long as a caller may be held back by it. */
       const release = (left: Iterable<Waited>): Effect.Effect<void> =>
@@ -143,12 +161,16 @@ export const awaitAll = <Output, Value, E>(
               duration: tempo.deadline,
               orElse: () =>
                 Effect.suspend(() => {
-                  const left = [...waiting]
-                  return Effect.andThen(Effect.forEach(left, late, { discard: true }), release(left))
+                  const unfinished = [...waiting]
+                  return Effect.andThen(
+                    Effect.forEach(unfinished, late, { discard: true }),
+                    release(unfinished)
+                  )
                 })
             })
       return bounded.pipe(
-        Effect.onInterrupt(() => release(waiting)),
+        Effect.andThen(Effect.suspend(() => Fiber.awaitAll(telling))),
+        Effect.onInterrupt(() => release([...waiting, ...left])),
         Effect.andThen(Queue.end(queue))
       )
     })

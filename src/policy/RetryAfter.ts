@@ -37,9 +37,32 @@ const fromSeconds = (text: string, now: number): Duration.Duration | undefined =
 }
 
 /**
+ * The time of whoever names one: what its answer gives as `Date`, and as much later as a cache has kept it (`Age`). A clock of
+ * this machine that is an hour off makes nobody come too soon, or not at all.
+ */
+const timeOf = (headers: Readonly<Record<string, string | undefined>>, now: number): number => {
+  const date = dateOf(headers["date"]?.trim() ?? "")
+  const age = decimal(headers["age"]?.trim() ?? "")
+  return date === undefined ? now : date + (age > 0 ? age * 1000 : 0)
+}
+
+/** One count or time, or several of which the header came. */
+const waitOf = (value: string, now: number): Duration.Duration | undefined => {
+  const waits = value.split(/,\s*(?=[a-z]{3,9},)/i).map((each) => {
+    const wait = fromSeconds(each, now)
+    if (wait !== undefined) return wait
+    const date = dateOf(each.trim())
+    return date === undefined ? undefined : millis(date - now)
+  })
+  return waits.reduce((longest, each) =>
+    longest === undefined || each === undefined ? undefined : Duration.max(longest, each)
+  )
+}
+
+/**
  * The wait that the headers ask for. `retry-after-ms` and `x-ms-retry-after-ms` (milliseconds) go before `retry-after`
- * (seconds, whole or not, or a time, which is compared with `now`, wall-clock milliseconds: a date of HTTP, of mails or of
- * ISO 8601, or a count since 1970). A time that has passed is zero; what cannot be read is `undefined`.
+ * (seconds, whole or not, or a time: a date of HTTP, of mails or of ISO 8601, or a count since 1970). A time is compared with that of
+ * the answer, its `Date`, and with `now`, wall-clock milliseconds, where it says none. One that has passed is zero; what cannot be read is `undefined`.
  */
 export const fromHeaders = (
   headers: Readonly<Record<string, string | undefined>>,
@@ -49,10 +72,7 @@ export const fromHeaders = (
   if (inMillis !== undefined) return inMillis
   const value = headers["retry-after"]?.trim()
   if (value === undefined || value === "") return undefined
-  const wait = fromSeconds(value, now)
-  if (wait !== undefined) return wait
-  const date = dateOf(value)
-  return date === undefined ? undefined : millis(date - now)
+  return waitOf(value, timeOf(headers, now))
 }
 
 const resets = ["ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset", "x-ratelimit-reset-after"]
@@ -72,7 +92,7 @@ export const fromRateLimit = (
     .flatMap((limit) => /(?:^|[;,\s])(?:t|reset)\s*=\s*(\d+)/i.exec(limit)?.[1] ?? [])
   const said =
     spent.length > 0 ? spent.join() : resets.map((name) => headers[name]).find((each) => each !== undefined)
-  return said === undefined ? undefined : fromHeaders({ "retry-after": said }, now)
+  return said === undefined ? undefined : waitOf(said.trim(), timeOf(headers, now))
 }
 
 /** A date as mails have it, which some services send: a day of one digit, another zone than GMT, no name of the day. */

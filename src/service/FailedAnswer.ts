@@ -27,7 +27,7 @@ export const fail = (answer: Answer, read?: ErrorBody): Effect.Effect<never, Ser
         retryAfter:
           RetryAfter.fromHeaders(answer.headers, now) ??
           read?.retryAfter ??
-          waitIn(Message.jsonOf(answer), now) ??
+          waitIn(Message.jsonOf(answer), answer.headers, now) ??
           (answer.status === 429 ? RetryAfter.fromRateLimit(answer.headers, now) : undefined),
         loading: read?.loading,
         file: read?.file
@@ -54,15 +54,21 @@ const asHeader = (given: unknown): string => {
 }
 
 /** The wait that an error's body asks for, as `Retry-After` would: `retry_after: 9`, also within another object. */
-const waitIn = (value: unknown, now: number, depth = 0): Duration.Duration | undefined => {
+const waitIn = (
+  value: unknown,
+  { age, date }: Readonly<Record<string, string | undefined>>,
+  now: number,
+  depth = 0
+): Duration.Duration | undefined => {
   if (typeof value !== "object" || value === null || depth > 4) return undefined
   for (const [name, given] of Object.entries(value)) {
     const header = waitFields.find(([pattern]) => pattern.test(name.replaceAll("-", "_")))?.[1]
-    const wait = header === undefined ? undefined : RetryAfter.fromHeaders({ [header]: asHeader(given) }, now)
+    const wait =
+      header === undefined ? undefined : RetryAfter.fromHeaders({ [header]: asHeader(given), date, age }, now)
     if (wait !== undefined) return wait
   }
   for (const given of Object.values(value)) {
-    const found = waitIn(given, now, depth + 1)
+    const found = waitIn(given, { age, date }, now, depth + 1)
     if (found !== undefined) return found
   }
   return undefined

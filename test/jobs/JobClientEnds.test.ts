@@ -167,6 +167,7 @@ describe("JobClient: many at once", () => {
               seen.most = Math.max(seen.most, ++seen.atOnce)
               yield* Effect.sleep("100 millis")
               seen.atOnce--
+              if (job.jobId.startsWith("lost")) return yield* refused
               const at = ends[job.jobId] ?? Infinity
               const status: Status =
                 now < at ? running : job.jobId.startsWith("bad") ? { _tag: "Failed", detail: "no" } : done
@@ -250,5 +251,34 @@ describe("JobClient: many at once", () => {
       yield* Fiber.interrupt(fiber)
       assert.deepStrictEqual(seen.cancelled.sort(), abandoned === "cancel" ? ["b", "c"] : [])
     }).pipe(Effect.scoped)
+  )
+
+  it.effect.each(["cancel", "leave"] as const)(
+    "one that cannot be asked about is left as asked: %s",
+    (abandoned) =>
+      Effect.gen(function* () {
+        const { jobs, refs, seen } = yield* many({ lost: 0, a: 3 })
+        const ended = yield* Effect.flatten(settle(Stream.runCollect(jobs.awaitAll(refs, { abandoned }))))
+        assert.deepStrictEqual(Array.from(ended, outcome), [
+          ["lost", "RequestRejected"],
+          ["a", "success"]
+        ])
+        assert.deepStrictEqual(seen.cancelled, abandoned === "cancel" ? ["lost"] : [])
+      }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "nobody waits for what becomes of those that cannot be asked about, and not for long at the end",
+    () =>
+      Effect.gen(function* () {
+        const { contract } = scripted({ cancel: Effect.never })
+        const jobs = yield* JobClient.make({
+          ...contract,
+          status: (job) => (job.jobId === "a" ? Effect.succeed({ job, status: done }) : Effect.fail(refused))
+        })
+        const refs = Array.from({ length: 20 }, (_, at) => ({ jobId: `lost-${at}` })).concat({ jobId: "a" })
+        const ended = yield* Effect.flatten(settle(Stream.runCollect(jobs.awaitAll(refs)), 10))
+        assert.strictEqual(ended.length, 21)
+      }).pipe(Effect.scoped, quiet)
   )
 })

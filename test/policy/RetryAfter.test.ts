@@ -57,6 +57,9 @@ describe("RetryAfter", () => {
     ["milliseconds of Azure", { "retry-after": "9", "x-ms-retry-after-ms": "250" }, 250],
     ["hexadecimal", { "retry-after": "0x10" }, undefined],
     ["an exponent", { "retry-after": "1e3" }, undefined],
+    ["two dates", { "retry-after": "Thu, 01 Jan 2026 00:00:05 GMT, Thu, 01 Jan 2026 00:00:09 GMT" }, 9000],
+    ["seconds and a date", { "retry-after": "12, Thursday, 01-Jan-26 00:00:05 GMT" }, 12_000],
+    ["a date and a word", { "retry-after": "Thu, 01 Jan 2026 00:00:05 GMT, Later, on" }, undefined],
     ["nothing", { "retry-after": "" }, undefined],
     ["no header", {}, undefined]
   ])("%s", (_, headers, expected) => {
@@ -77,6 +80,26 @@ describe("RetryAfter", () => {
   ])("reads when a limit begins anew: %j", (headers, expected) => {
     const wait = RetryAfter.fromRateLimit(headers, now)
     assert.strictEqual(wait && Duration.toMillis(wait), expected)
+  })
+
+  it.each([
+    ["an hour before ours", "Wed, 31 Dec 2025 23:00:00 GMT", "Wed, 31 Dec 2025 23:00:05 GMT"],
+    ["an hour after ours", "Thu, 01 Jan 2026 01:00:00 GMT", "Thu, 01 Jan 2026 01:00:05 GMT"],
+    ["as a count", "Thu, 01 Jan 2026 01:00:00 GMT", String(now / 1000 + 3605)],
+    ["none that can be read", "yesterday", "Thu, 01 Jan 2026 00:00:05 GMT"]
+  ])("compares a time with that of its service: %s", (_, date, value) => {
+    assert.strictEqual(millis({ date, "retry-after": value }), 5000)
+    const reset = RetryAfter.fromRateLimit({ date, "x-ratelimit-reset": value }, now)
+    assert.strictEqual(reset && Duration.toMillis(reset), 5000)
+  })
+
+  it("compares it with a time as much later as a cache has kept the answer", () => {
+    const date = "Wed, 31 Dec 2025 23:00:00 GMT"
+    const aged = { date, age: "4", "retry-after": "Wed, 31 Dec 2025 23:00:05 GMT" }
+    assert.strictEqual(millis(aged), 1000)
+    assert.strictEqual(millis({ ...aged, age: "3600" }), 0)
+    assert.strictEqual(millis({ ...aged, age: "-4" }), 5000)
+    assert.strictEqual(millis({ date, "retry-after": "5" }), 5000)
   })
 
   it("never gives a negative or endless wait, whatever the header says", () => {
