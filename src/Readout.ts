@@ -67,7 +67,7 @@ const argmax = (logits: Logits.Logits, width: number, height: number): Effect.Ef
     return { width, height, data }
   })
 
-/** At the size of the image. A map that has it is taken as it is, which most have. */
+/** The labels of logits, or of a map that is not as large as its image, at the size of that. */
 export const labelMap = (
   image: Seen,
   prediction: Exclude<Prediction, { readonly _tag: "Rendered" }>,
@@ -89,7 +89,6 @@ export const labelMap = (
       return yield* argmax(logits, width, height)
     }
     const map = yield* Effect.fromResult(LabelMap.make(prediction.labelMap))
-    if (map.width === width && map.height === height) return map
     const resized = yield* Effect.fromResult(fitted(map, image, input, rule))
     yield* tellStretched(map, image, input, by.transport, said)
     return resized

@@ -95,11 +95,17 @@ export const fromPrediction = Effect.fnUntraced(function* (
       uncertainty: Effect.undefined
     }
   }
-  const Readout = yield* readout
-  const labelMap = yield* Readout.labelMap(image, prediction, { transport, requestId }, otherSize, service)
   const { classes } = prediction
+  const labelMap =
+    prediction._tag === "Labels" && isOf(image, prediction.labelMap)
+      ? prediction.labelMap
+      : yield* Effect.flatMap(readout, (Readout) =>
+          Readout.labelMap(image, prediction, { transport, requestId }, otherSize, service)
+        )
   const regions = yield* Effect.cached(
-    prediction.regions === undefined ? Readout.regions(labelMap, classes) : Effect.succeed(prediction.regions)
+    prediction.regions === undefined
+      ? Effect.flatMap(readout, (Readout) => Readout.regions(labelMap, classes))
+      : Effect.succeed(prediction.regions)
   )
   return {
     ...common,
@@ -111,9 +117,15 @@ export const fromPrediction = Effect.fnUntraced(function* (
     uncertainty:
       prediction._tag === "Labels"
         ? Effect.succeed(prediction.uncertainty)
-        : yield* Effect.cached(Effect.sync(() => Readout.uncertainty(prediction.logits)))
+        : yield* Effect.cached(
+            Effect.map(Effect.orDie(readout), (Readout) => Readout.uncertainty(prediction.logits))
+          )
   }
 })
 
-/** What is made of a prediction's numbers is loaded with the first of them. */
+/** What only some programs need is loaded when it is asked for: reading out logits, other sizes, and finding regions. */
 const readout = lazily(() => import("./Readout.ts"))
+
+/** A map that has the size of its image is taken as it is, which most have. */
+const isOf = ({ height, width }: Seen, map: LabelMap): boolean =>
+  map.width === width && map.height === height && map.data.length === width * height
