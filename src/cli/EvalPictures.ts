@@ -1,13 +1,13 @@
 /** Pictures of one image for the report of `segformer eval`: what is true, what was found, and where they differ. */
 import { basename, dirname, join } from "node:path"
 import { Effect, FileSystem } from "effect"
-import { encode as encodePng } from "fast-png"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
 import * as ImageFormat from "../image/ImageFormat.ts"
 import * as ImageSource from "../image/ImageSource.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import type { Pair } from "../mask/Metrics.ts"
 import type { Palette } from "../mask/Palette.ts"
+import * as PngWriting from "../mask/PngWriting.ts"
 import * as Background from "../render/Background.ts"
 import * as Colors from "../render/Colors.ts"
 import * as Difference from "../render/Difference.ts"
@@ -114,7 +114,10 @@ export const photoOf = Effect.fnUntraced(function* (
 
 /** A `data:` URL: PNG of flat colours, JPEG of photos. */
 const encoded = (raster: Raster, isPhoto: boolean): Effect.Effect<string, never, ImageCodec> => {
-  const png = Effect.sync(() => `data:image/png;base64,${Buffer.from(encodePng(raster)).toString("base64")}`)
+  const png = Effect.sync(
+    () =>
+      `data:image/png;base64,${Buffer.from(PngWriting.encode({ ...raster, depth: 8 })).toString("base64")}`
+  )
   if (!isPhoto) return png
   return Effect.flatMap(ImageCodec, (codec) =>
     codec.encode(raster, "jpeg", { quality: 82 }).pipe(

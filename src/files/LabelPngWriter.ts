@@ -10,39 +10,22 @@ import type { LabelData, LabelMap } from "../mask/LabelMap.ts"
 import { MaskNotDecodable } from "../mask/MaskError.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as PngNames from "../mask/PngNames.ts"
+import * as PngWriting from "../mask/PngWriting.ts"
 import * as Steps from "../mask/Steps.ts"
 import { bytesOf, type Layout, type Writer } from "./LabelWriter.ts"
-
-const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)
 
 /** Bytes given to the compressor at a time: laying them out takes less than a millisecond. */
 const most = 1024 * 1024
 
-const chunk = (type: string, data: Uint8Array): Buffer => {
-  const bytes = Buffer.alloc(12 + data.length)
-  bytes.writeUInt32BE(data.length, 0)
-  bytes.write(type, 4, "latin1")
-  bytes.set(data, 8)
-  bytes.writeUInt32BE(crc32(bytes.subarray(4, 8 + data.length)), 8 + data.length)
-  return bytes
-}
+const chunk = (name: string, data: Uint8Array): Uint8Array => PngWriting.chunk(name, data, crc32)
 
 /** What comes before the pixels. */
-const startOf = ({ classes = [], depth, height, palette, width }: Layout): ReadonlyArray<Uint8Array> => {
-  const header = Buffer.alloc(13)
-  header.writeUInt32BE(width, 0)
-  header.writeUInt32BE(height, 4)
-  header[8] = depth
-  header[9] = palette === undefined ? 0 : 3
-  return [
-    signature,
-    chunk("IHDR", header),
-    PngNames.chunkOf(classes),
-    ...(palette === undefined ? [] : [chunk("PLTE", Palette.toBytes(palette, 256))])
-  ]
-}
-
-const lastChunk = chunk("IEND", new Uint8Array())
+const startOf = ({ classes = [], depth, height, palette, width }: Layout): ReadonlyArray<Uint8Array> => [
+  PngWriting.signature,
+  PngWriting.header({ width, height, depth, channels: palette === undefined ? 1 : "index" }),
+  PngNames.chunkOf(classes),
+  ...(palette === undefined ? [] : [chunk("PLTE", Palette.toBytes(palette, 256))])
+]
 
 /** Bytes of a row: a filter (none, the best for ids) and samples. */
 const strideOf = ({ depth, width }: Pick<Layout, "depth" | "width">): number => 1 + (width * depth) / 8
@@ -100,7 +83,7 @@ export const make = (layout: Layout): Writer => {
         deflate.once("end", resolve).once("error", reject)
         deflate.end()
       })
-      return { pieces: [...taken(), PngNames.chunkOf(classes), lastChunk], patch: undefined }
+      return { pieces: [...taken(), PngNames.chunkOf(classes), PngWriting.end], patch: undefined }
     },
     close: () => {
       deflate.destroy()
@@ -162,7 +145,7 @@ const small = (map: LabelMap, layout: Layout): Uint8Array => {
   const rows = layOut(map.data, layout, scratch.subarray(0, strideOf(layout) * map.height))
   // A small window is enough, and spares an allocation of a quarter of a megabyte.
   const packed = deflateSync(rows, { level: 3, windowBits: 13, memLevel: 6 })
-  return Buffer.concat([...startOf(layout), chunk("IDAT", packed), lastChunk])
+  return Buffer.concat([...startOf(layout), chunk("IDAT", packed), PngWriting.end])
 }
 
 const large = (map: LabelMap, layout: Layout): Effect.Effect<Uint8Array> =>

@@ -1,5 +1,5 @@
 /**
- * `ImageCodec` wherever there is JavaScript and WebAssembly, in a worker: PNG by `fast-png`, BMP, and JPEG by MozJPEG
+ * `ImageCodec` wherever there is JavaScript and WebAssembly, in a worker: PNG, BMP, and JPEG by MozJPEG
  * (`@jsquash/jpeg`, an optional peer). Pixels are those of `SharpCodec`; a colour profile is brought to sRGB within two
  * steps of 255 of what that gives, or three where the black of a profile is not 0. It refuses what it cannot read rightly:
  * other formats, CMYK, profiles of printers.

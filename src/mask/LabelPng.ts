@@ -16,7 +16,6 @@
  * ```
  */
 import { Result } from "effect"
-import { encode as encodePng } from "fast-png"
 import type { BinaryMask } from "./BinaryMask.ts"
 import type { ClassTable } from "./ClassTable.ts"
 import { colorIds, type ColorOptions } from "./ColorIds.ts"
@@ -26,6 +25,7 @@ import * as MaskThreshold from "./MaskThreshold.ts"
 import * as Palette from "./Palette.ts"
 import * as PngFile from "./PngFile.ts"
 import * as PngNames from "./PngNames.ts"
+import * as PngWriting from "./PngWriting.ts"
 
 export interface DecodeOptions extends ColorOptions {
   /** Which class each colour of a coloured picture is. */
@@ -108,19 +108,20 @@ export const encode = (
   if (palette !== undefined && depth === 16) {
     return fail("label map", `id ${maxId} does not fit a palette, which has at most 256 colours`)
   }
-  const colors = palette && Array.from({ length: 2 ** depth }, (_, id) => [...Palette.colorOf(palette, id)])
-  const png = encodePng(
-    {
+  return Result.succeed(
+    PngWriting.encode({
       width,
       height,
-      channels: 1,
+      channels: palette === undefined ? 1 : "index",
       depth,
-      data: PngFile.pack(data, width, height, depth),
-      ...(colors === undefined ? {} : { palette: colors })
-    },
-    { zlib: { level: options.level ?? 3 } }
+      data,
+      before: [
+        PngNames.chunkOf(classes),
+        ...(palette === undefined ? [] : [PngWriting.chunk("PLTE", Palette.toBytes(palette, 2 ** depth))])
+      ],
+      level: options.level
+    })
   )
-  return Result.succeed(classes.length === 0 ? png : PngNames.insert(png, classes))
 }
 
 /**
@@ -192,4 +193,10 @@ export const decodeAlpha = (
 
 /** The PNG of a mask: grey, 8 bits, 255 in the mask and 0 outside. */
 export const encodeMask = ({ data, height, width }: BinaryMask): Uint8Array =>
-  encodePng({ width, height, channels: 1, depth: 8, data: data.map((value) => (value === 0 ? 0 : 255)) })
+  PngWriting.encode({
+    width,
+    height,
+    channels: 1,
+    depth: 8,
+    data: data.map((value) => (value === 0 ? 0 : 255))
+  })

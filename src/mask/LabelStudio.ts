@@ -15,12 +15,12 @@
  * ```
  */
 import { Base64 } from "effect/encoding"
-import { encode as encodePng } from "fast-png"
 import * as Areas from "./Areas.ts"
 import * as BrushRle from "./BrushRle.ts"
 import type { LabelMap } from "./LabelMap.ts"
 import type { Box } from "./Region.ts"
 import type { Ring } from "./Simplify.ts"
+import * as PngWriting from "./PngWriting.ts"
 import type * as Spans from "./Spans.ts"
 import * as Steps from "./Steps.ts"
 
@@ -174,21 +174,13 @@ export const rectangle = (box: Box, image: Size): RectangleValue => ({
   rotation: 0
 })
 
-/** Nothing, and black. */
-const palette = [
-  [0, 0, 0, 0],
-  [0, 0, 0, 255]
-]
+/** Nothing, and black: both are black, and the first one is transparent. */
+const colors = [PngWriting.chunk("PLTE", new Uint8Array(6)), PngWriting.chunk("tRNS", new Uint8Array(1))]
 
 /** The PNG of spans, as large as their image: black on nothing, one bit a pixel. */
 const bitmask = ({ ends, height, starts, width }: Spans.Spans): string => {
-  const stride = Math.ceil(width / 8)
-  const data = new Uint8Array(stride * height)
-  for (let i = 0; i < starts.length; i++) {
-    const row = Math.floor(starts[i]! / width)
-    for (let x = starts[i]! - row * width; x < ends[i]! - row * width; x++)
-      data[row * stride + (x >> 3)]! |= 0x80 >> (x & 7)
-  }
-  const png = encodePng({ width, height, channels: 1, depth: 1, data, palette })
+  const data = new Uint8Array(width * height)
+  for (let i = 0; i < starts.length; i++) data.fill(1, starts[i], ends[i])
+  const png = PngWriting.encode({ width, height, channels: "index", depth: 1, data, before: colors })
   return `data:image/png;base64,${Base64.encode(png)}`
 }

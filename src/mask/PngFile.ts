@@ -1,16 +1,15 @@
 /**
- * PNG files as their samples, read with care: `PngRows` unpacks what is as usual, `fast-png` the rest, or throws; this
- * module decides what reaches them.
+ * PNG files as their samples, read with care: this module decides what reaches `PngRows`, which unpacks it.
  *
- * Only the chunks that hold the picture are passed on, so that no other one (a compressed colour profile) can
+ * Only the chunks that hold the picture are looked at, so that no other one (a compressed colour profile) can
  * cost anything, and compressed data longer than the picture could need is refused, which bounds what unpacking
  * it may take.
  */
 import { Bytes, Result } from "effect"
-import { decode } from "fast-png"
 import type { Rgb } from "./ClassTable.ts"
 import { fail, failing, type MaskNotDecodable } from "./MaskError.ts"
 import * as PngRows from "./PngRows.ts"
+import { signature } from "./PngWriting.ts"
 import * as Steps from "./Steps.ts"
 
 /** What the header says. */
@@ -36,8 +35,6 @@ export interface Picture extends Header {
 /** 100 million. */
 const MAX_PIXELS = 100_000_000
 
-const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
-
 type ColorType = Pick<Header, "colorType" | "channels"> & { readonly depths: ReadonlyArray<number> }
 
 const COLOR_TYPES: Readonly<Record<number, ColorType>> = {
@@ -51,7 +48,7 @@ const COLOR_TYPES: Readonly<Record<number, ColorType>> = {
 /** The header of a PNG, from its first 33 bytes. */
 const readHeader = (bytes: Uint8Array, name: string): Result.Result<Header, MaskNotDecodable> => {
   const fail = failing(name)
-  if (SIGNATURE.some((byte, i) => bytes[i] !== byte)) return fail("it is not a PNG")
+  if (signature.some((byte, i) => bytes[i] !== byte)) return fail("it is not a PNG")
   if (bytes.length < 33) return fail(`it ends after ${bytes.length} bytes, within its header`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (view.getUint32(8) !== 13 || view.getUint32(12) !== IHDR) return fail("its first chunk is not a header")
@@ -75,17 +72,16 @@ export const read = (
   name: string,
   maxPixels?: number
 ): Result.Result<Picture, MaskNotDecodable> =>
-  Result.flatMap(prepare(bytes, name, maxPixels), (file) => {
-    const parts = Steps.runSync(partsOf(file))
-    const space = parts && PngRows.inflated(parts.packed, PngRows.sizeOf(file.header))
-    return Steps.runSync(pictureOf(file, parts, space))
-  })
+  Result.flatMap(prepare(bytes, name, maxPixels), (file) =>
+    Result.flatMap(Steps.runSync(partsOf(file)), (parts) =>
+      Steps.runSync(pictureOf(file, parts, PngRows.inflated(parts.packed, PngRows.sizeOf(file.header))))
+    )
+  )
 
 /** A file whose header was read. */
 export interface File {
   readonly name: string
   readonly header: Header
-  readonly start: Uint8Array
   readonly chunks: ReadonlyArray<Uint8Array>
 }
 
@@ -105,38 +101,29 @@ export const prepare = (
     const raw = (Math.ceil((width * channels * depth) / 8) + 1) * height
     // Deflate grows data it cannot compress by 5 bytes a block; the rest is room for odd encoders.
     const chunks = essentialChunks(bytes, raw + Math.ceil(raw / 64) + 65_536, header.colorType === "indexed")
-    return typeof chunks === "string"
-      ? fail(name, chunks)
-      : Result.succeed({ name, header, start: bytes.subarray(0, 8), chunks })
+    return typeof chunks === "string" ? fail(name, chunks) : Result.succeed({ name, header, chunks })
   })
 
-/** A picture of its parts, which are as usual, or of all of its chunks. */
+/** A picture of its parts, once its data is inflated; it is undefined where that cannot be done. */
 export function* pictureOf(
-  { chunks, header, name, start }: File,
-  parts: Parts | undefined,
+  { header, name }: File,
+  { alpha, colors }: Parts,
   space: Uint8Array | undefined
 ): Steps.Steps<Result.Result<Picture, MaskNotDecodable>> {
   const { depth, height, width } = header
-  const found = parts && (yield* usual(parts, header, space))
-  // What is missing would be zeros, which are a class.
-  if (found === "short") return fail(name, "its data ends before its pixels do")
-  try {
-    const { data, palette } = found ?? decode(Bytes.concat([start, ...chunks]), { checkCrc: true })
-    if (header.colorType === "indexed" && palette === undefined)
-      return fail(name, "it is indexed, but has no palette")
-    const samples = data instanceof Uint8ClampedArray ? new Uint8Array(data) : data
-    return Result.succeed({
-      ...header,
-      data: depth < 8 ? yield* unpack(samples, width, height, depth) : samples,
-      palette: palette?.map((color): Rgb => [color[0] ?? 0, color[1] ?? 0, color[2] ?? 0]),
-      // Colours that the file does not say it of are opaque.
-      ...(palette?.some((color) => color.length > 3) === true
-        ? { paletteAlpha: palette.map((color) => color[3] ?? 255) }
-        : {})
-    })
-  } catch (cause) {
-    return fail(name, `it is broken (${cause instanceof Error ? cause.message : String(cause)})`)
-  }
+  if (space === undefined) return fail(name, "it is broken (its data is not packed as it should be)")
+  const samples = yield* PngRows.unfiltered(space, header)
+  if (typeof samples === "string") return fail(name, samples)
+  if (header.colorType === "indexed" && colors === undefined)
+    return fail(name, "it is indexed, but has no palette")
+  const ids = Array.from({ length: (colors?.length ?? 0) / 3 }, (_, id) => id)
+  return Result.succeed({
+    ...header,
+    data: depth < 8 ? yield* unpack(samples, width, height, depth) : samples,
+    palette: colors && ids.map((id): Rgb => [colors[id * 3]!, colors[id * 3 + 1]!, colors[id * 3 + 2]!]),
+    // Colours that the file does not say it of are opaque.
+    ...(alpha === undefined ? {} : { paletteAlpha: ids.map((id) => alpha[id] ?? 255) })
+  })
 }
 
 const IHDR = 0x49484452
@@ -174,54 +161,41 @@ const essentialChunks = (
   return parts
 }
 
-interface Unpacked {
-  readonly data: Uint8Array | Uint16Array
-  readonly palette?: ReadonlyArray<ReadonlyArray<number>>
-}
-
-/** What the chunks of a usual file hold. */
+/** What the chunks hold. */
 export interface Parts {
   readonly packed: Uint8Array
   readonly colors: Uint8Array | undefined
   readonly alpha: Uint8Array | undefined
 }
 
-/** What is in chunks that are as usual; undefined where anything is not. */
-export function* partsOf({ chunks }: File): Steps.Steps<Parts | undefined> {
+/** What is in the chunks, once they are whole and of the one kind that there is. */
+export function* partsOf({ chunks, name }: File): Steps.Steps<Result.Result<Parts, MaskNotDecodable>> {
+  const broken = (detail: string) => fail(name, `it is broken (${detail})`)
   const data: Array<Uint8Array> = []
   let colors: Uint8Array | undefined
   let alpha: Uint8Array | undefined
   for (const chunk of chunks) {
-    if (!(yield* PngRows.wholeSteps(chunk))) return undefined
-    const body = chunk.subarray(8, chunk.length - 4)
     const type = new DataView(chunk.buffer, chunk.byteOffset).getUint32(4)
+    if (!(yield* PngRows.wholeSteps(chunk)))
+      return broken(`CRC mismatch in its chunk ${String.fromCharCode(...chunk.subarray(4, 8))}`)
+    const body = chunk.subarray(8, chunk.length - 4)
     if (type === IDAT) data.push(body)
-    // The method of packing, and that of filters.
-    else if (type === IHDR && (body.length !== 13 || body[10] !== 0 || body[11] !== 0)) return undefined
-    else if (type === PLTE && (colors !== undefined || body.length % 3 !== 0)) return undefined
-    else if (type === TRNS && (alpha !== undefined || body.length > (colors?.length ?? 0) / 3))
-      return undefined
-    else if (type === PLTE) colors = body
-    else if (type === TRNS) alpha = body
+    else if (type === IHDR) {
+      const [packing, filters, interlacing = 0] = body.subarray(10)
+      if (packing !== 0 || filters !== 0 || interlacing > 1)
+        return broken("it is packed, filtered or interlaced in no way that there is")
+    } else if (type === PLTE) {
+      if (body.length % 3 !== 0) return broken(`${body.length} bytes of colours are not three each`)
+      // Of two palettes the last one counts.
+      colors = body
+      alpha = undefined
+    } else if (type === TRNS) {
+      if (body.length > (colors?.length ?? 0) / 3)
+        return broken("more colours are transparent than there are")
+      alpha ??= body
+    }
   }
-  return { packed: data.length === 1 ? data[0]! : Bytes.concat(data), colors, alpha }
-}
-
-/** What they are of once they are inflated; `"short"` where that is not all, undefined where it is not as usual. */
-function* usual(
-  { alpha, colors, packed }: Parts,
-  header: Header,
-  space: Uint8Array | undefined
-): Steps.Steps<Unpacked | "short" | undefined> {
-  if (header.interlaced) return PngRows.isShort(packed, header) ? "short" : undefined
-  const unpacked = yield* PngRows.unfiltered(space, header)
-  if (unpacked === undefined || unpacked === "short") return unpacked
-  if (colors === undefined) return { data: unpacked }
-  const palette = Array.from({ length: colors.length / 3 }, (_, id) => [
-    ...colors.subarray(id * 3, id * 3 + 3),
-    ...(alpha === undefined ? [] : [alpha[id] ?? 255])
-  ])
-  return { data: unpacked, palette }
+  return Result.succeed({ packed: data.length === 1 ? data[0]! : Bytes.concat(data), colors, alpha })
 }
 
 /** One sample a byte, from rows of packed bits. */
@@ -240,26 +214,6 @@ function* unpack(
     for (let x = 0; x < width; x++) {
       const bit = x * depth
       out[y * width + x] = (packed[y * stride + (bit >> 3)]! >> (8 - depth - (bit & 7))) & mask
-    }
-  }
-  return out
-}
-
-/** Samples as the encoder takes them: rows of packed bits below 8 bits, else one element each. */
-export const pack = (
-  samples: ArrayLike<number>,
-  width: number,
-  height: number,
-  depth: number
-): Uint8Array | Uint16Array => {
-  if (depth === 16) return Uint16Array.from(samples)
-  if (depth === 8) return samples instanceof Uint8Array ? samples : Uint8Array.from(samples)
-  const stride = Math.ceil((width * depth) / 8)
-  const out = new Uint8Array(stride * height)
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const bit = x * depth
-      out[y * stride + (bit >> 3)]! |= samples[y * width + x]! << (8 - depth - (bit & 7))
     }
   }
   return out

@@ -2,14 +2,13 @@
  * What the ids of a label map are called, within its PNG: a text chunk `id2label`, which holds what models call so in their
  * configuration, `{"0":"background","1":"particle"}`. Readers of pictures pass it over; `Image.open(path).text["id2label"]` of Pillow has it.
  */
-import { Bytes, Predicate } from "effect"
+import { Predicate } from "effect"
 import { unzlibSync } from "fflate"
 import * as ClassTable from "./ClassTable.ts"
-import { crc32, isWhole } from "./PngRows.ts"
+import { isWhole } from "./PngRows.ts"
+import * as PngWriting from "./PngWriting.ts"
 
 const keyword = "id2label"
-/** The signature and the header, behind which the chunk is written. */
-const headerLength = 33
 /** Chunks that are looked at: pixels of half a gigabyte are as many, packed in the smallest pieces that are usual. */
 const maxChunks = 1 << 16
 /** Longer texts, in bytes, are not looked at: 20,000 names are not as long. */
@@ -28,17 +27,8 @@ export const textOf = (classes: ClassTable.ClassTable): string =>
 export const chunkOf = (classes: ClassTable.ClassTable): Uint8Array => {
   const text = textOf(classes)
   if (classes.length === 0 || text.length > maxLength) return new Uint8Array()
-  const content = new TextEncoder().encode(`\0\0\0\0tEXt${keyword}\0${text}\0\0\0\0`)
-  const view = new DataView(content.buffer)
-  const end = content.length - 4
-  view.setUint32(0, end - 8)
-  view.setUint32(end, crc32(content.subarray(4, end)))
-  return content
+  return PngWriting.chunk("tEXt", new TextEncoder().encode(`${keyword}\0${text}`))
 }
-
-/** A PNG with these names in it. */
-export const insert = (png: Uint8Array, classes: ClassTable.ClassTable): Uint8Array =>
-  Bytes.concat([png.subarray(0, headerLength), chunkOf(classes), png.subarray(headerLength)])
 
 /** Names that stand in a PNG, as they stand there. */
 export interface Found {

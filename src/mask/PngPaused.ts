@@ -18,13 +18,16 @@ export const read = Effect.fnUntraced(function* (
   maxPixels?: number
 ): Effect.fn.Return<PngFile.Picture, MaskNotDecodable> {
   const file = yield* Effect.fromResult(PngFile.prepare(bytes, name, maxPixels))
-  const { height, interlaced, width } = file.header
-  if (interlaced || width * height <= fewPixels || typeof DecompressionStream === "undefined")
+  const { height, width } = file.header
+  if (width * height <= fewPixels || typeof DecompressionStream === "undefined")
     return yield* Effect.fromResult(PngFile.read(bytes, name, maxPixels))
-  const parts = yield* Steps.run(() => PngFile.partsOf(file))
-  const space = parts && (yield* inflate(parts.packed, PngRows.sizeOf(file.header)))
+  const parts = yield* Effect.flatMap(
+    Steps.run(() => PngFile.partsOf(file)),
+    Effect.fromResult
+  )
+  const space = yield* inflate(parts.packed, PngRows.sizeOf(file.header))
   // The stream refuses bytes after the data, too: what it gives nothing for is judged as it is at once.
-  if (parts && space === undefined) return yield* Effect.fromResult(PngFile.read(bytes, name, maxPixels))
+  if (space === undefined) return yield* Effect.fromResult(PngFile.read(bytes, name, maxPixels))
   return yield* Effect.flatMap(
     Steps.run(() => PngFile.pictureOf(file, parts, space)),
     Effect.fromResult
@@ -50,7 +53,7 @@ const inflate = (packed: Uint8Array, size: number): Effect.Effect<Uint8Array | u
       }
       await reader.cancel()
     } catch {
-      // What it is that is wrong is told by the reader of what is unusual.
+      // What it is that is wrong is told by the reader that does all at once.
     }
     return undefined
   })

@@ -1,7 +1,4 @@
-/**
- * The usual PNG, unpacked in the memory that its pixels take: not interlaced, each chunk whole, as many bytes as its header
- * says. `fast-png` takes ten times as much, since it unpacks what comes bit by bit; it judges whatever is unusual.
- */
+/** The pixels of a PNG, unpacked in the memory that they take: as many bytes as its header says, and no more. */
 import { unzlibSync } from "fflate"
 import * as Steps from "./Steps.ts"
 
@@ -12,6 +9,8 @@ export interface Rows {
   /** Bits per sample: 1, 2, 4, 8 or 16. */
   readonly depth: number
   readonly channels: number
+  /** Seven pictures one after the other, each of pixels between those before it. */
+  readonly interlaced: boolean
 }
 
 const table = Int32Array.from({ length: 256 }, (_, byte) => {
@@ -51,9 +50,6 @@ const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
 const strideOf = ({ channels, depth, width }: Rows): number => Math.ceil((width * channels * depth) / 8)
 
-/** Bytes of rows with their filters. */
-export const sizeOf = (rows: Rows): number => (rows.width === 0 ? 0 : (strideOf(rows) + 1) * rows.height)
-
 /** First column and row, and steps, of the seven pictures that an interlaced one is. */
 const passes = [
   [0, 0, 8, 8],
@@ -65,59 +61,71 @@ const passes = [
   [0, 1, 1, 2]
 ] as const
 
-/** The same of an interlaced picture. */
-const interlacedSizeOf = (rows: Rows): number =>
-  passes.reduce((sum, [x, y, dx, dy]) => {
+/** A picture that is not interlaced is its only part. */
+const partsOf = (
+  rows: Rows
+): ReadonlyArray<Rows & { readonly pass: readonly [number, number, number, number] }> =>
+  (rows.interlaced ? passes : ([[0, 0, 1, 1]] as const)).flatMap((pass) => {
+    const [x, y, dx, dy] = pass
     const width = Math.ceil((rows.width - x) / dx)
-    return sum + sizeOf({ ...rows, width, height: Math.ceil((rows.height - y) / dy) })
-  }, 0)
+    const height = Math.ceil((rows.height - y) / dy)
+    // Without columns there are no rows either, and no filters of theirs.
+    return width > 0 && height > 0 ? [{ ...rows, width, height, pass }] : []
+  })
+
+/** Bytes of rows with their filters. */
+export const sizeOf = (rows: Rows): number =>
+  partsOf(rows).reduce((sum, part) => sum + (strideOf(part) + 1) * part.height, 0)
+
+/** A block that is not packed is copied whole. */
+const longestBlock = 0xffff
 
 /** At most so many bytes, undefined where they are not packed as they should be. Valid until the next call. */
 export const inflated = (packed: Uint8Array, size: number): Uint8Array | undefined => {
-  const out = size <= scratch.length ? scratch.subarray(0, size) : new Uint8Array(size)
+  const room = size + longestBlock
+  const out = room <= scratch.length ? scratch.subarray(0, room) : new Uint8Array(room)
   try {
-    return unzlibSync(packed, { out })
-  } catch {
-    return undefined
+    return unzlibSync(packed, { out }).subarray(0, size)
+  } catch (cause) {
+    // What goes on behind the pixels belongs to nothing. A block of it that is copied has no room where it begins there.
+    return cause instanceof RangeError ? out.subarray(0, size) : undefined
   }
 }
 
-/** Whether an interlaced picture has fewer bytes than its pixels take. */
-export const isShort = (packed: Uint8Array, rows: Rows): boolean => {
-  const size = interlacedSizeOf(rows)
-  const space = inflated(packed, size)
-  return space !== undefined && space.length < size
-}
-
-/**
- * Samples of rows as they are packed in a file; below 8 bits several to a byte. `"short"` where there are fewer than there
- * are pixels, undefined where they are not the usual.
- */
-export const unpack = (packed: Uint8Array, rows: Rows): Unpacked =>
-  Steps.runSync(unfiltered(inflated(packed, sizeOf(rows)), rows))
-
-export type Unpacked = Uint8Array | Uint16Array | "short" | undefined
-
-/** The same of rows with their filters, if they could be inflated. */
-export function* unfiltered(space: Uint8Array | undefined, rows: Rows): Steps.Steps<Unpacked> {
+/** Samples of rows that were inflated, below 8 bits several to a byte; or what is wrong with them. */
+export function* unfiltered(space: Uint8Array, rows: Rows): Steps.Steps<Uint8Array | Uint16Array | string> {
   const { channels, depth, height } = rows
+  if (space.length < sizeOf(rows)) return "its data ends before its pixels do"
   const stride = strideOf(rows)
-  if (space === undefined) return undefined
-  if (space.length < sizeOf(rows)) return "short"
-  const out = new Uint8Array(stride * height)
-  const pause = Steps.rowsPerStep(stride)
   // Filters look back a whole sample of each channel.
   const back = Math.ceil((channels * depth) / 8)
-  for (let y = 0; y < height; y++) {
-    if (y % pause === pause - 1) yield
-    const from = y * (stride + 1) + 1
-    const row = space.subarray(from, from + stride)
-    if (!unfilter(space[from - 1]!, row, out, y * stride, back)) return undefined
-    if (depth === 16 && isLittleEndian && y > 0) swap(out, (y - 1) * stride, stride)
+  const out = new Uint8Array(stride * height)
+  let at = 0
+  for (const { pass, ...part } of partsOf(rows)) {
+    const [left, top, dx, dy] = pass
+    const length = strideOf(part)
+    const unpacked = rows.interlaced ? new Uint8Array(length * part.height) : out
+    const pause = Steps.rowsPerStep(length)
+    for (let y = 0; y < part.height; y++, at += length + 1) {
+      if (y % pause === pause - 1) yield
+      const row = space.subarray(at + 1, at + 1 + length)
+      if (!unfilter(space[at]!, row, unpacked, y * length, back))
+        return `it is broken (a row of it has filter ${space[at]}, which there is not)`
+      if (!rows.interlaced) continue
+      for (let x = 0, from = y * length; x < part.width; x++) {
+        const to = (top + y * dy) * stride + (left + x * dx) * back
+        for (let i = 0; i < back; i++) out[to + i] = unpacked[from++]!
+      }
+    }
   }
   if (depth < 16) return out
-  // A row is the one that the next is told from, until that is done.
-  if (isLittleEndian) swap(out, (height - 1) * stride, stride)
+  const pause = Steps.rowsPerStep(stride)
+  if (isLittleEndian) {
+    for (let y = 0; y < height; y++) {
+      if (y % pause === pause - 1) yield
+      swap(out, y * stride, stride)
+    }
+  }
   return new Uint16Array(out.buffer)
 }
 

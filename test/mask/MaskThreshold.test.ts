@@ -2,11 +2,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { BinaryMask, LabelPng } from "effect-segformer/mask"
-import { encode } from "fast-png"
-import { pack } from "../../src/mask/PngFile.ts"
+import { encode } from "../../src/mask/PngWriting.ts"
 
 const grey = (depth: 1 | 2 | 4 | 8 | 16, values: ReadonlyArray<number>) =>
-  encode({ width: values.length, height: 1, channels: 1, depth, data: pack(values, values.length, 1, depth) })
+  encode({ width: values.length, height: 1, channels: 1, depth, data: values })
 
 const rowOf = (png: Uint8Array, options?: LabelPng.MaskOptions) =>
   Result.map(LabelPng.decodeMask(png, options), (mask) => BinaryMask.toRows(mask)[0])

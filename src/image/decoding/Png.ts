@@ -1,4 +1,4 @@
-/** PNG as a person sees it: by `fast-png`, with depths, palettes, transparency and colour profiles brought to 8-bit sRGB. */
+/** PNG as a person sees it: with depths, palettes, transparency and colour profiles brought to 8-bit sRGB. */
 import { Result } from "effect"
 import { unzlibSync } from "fflate"
 import * as PngFile from "../../mask/PngFile.ts"

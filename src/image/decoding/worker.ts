@@ -2,9 +2,9 @@
  * The worker of `CanvasCodec` and `PureCodec`: decodes and encodes pictures, one after the other. It is a module of its own,
  * which the codecs start and a bundler finds by its address.
  */
-import { encode as encodePng } from "fast-png"
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import { Result } from "effect"
+import * as PngWriting from "../../mask/PngWriting.ts"
 import * as Bmp from "../Bmp.ts"
 import * as ImageFormat from "../ImageFormat.ts"
 import type { Raster } from "../Raster.ts"
@@ -66,7 +66,7 @@ const decode = async (asked: Decode): Promise<Raster> => {
 
 const encode = async ({ format, means, quality, raster }: Encode): Promise<Uint8Array> => {
   const { channels, data, height, width } = raster
-  if (format === "png") return encodePng({ width, height, channels, depth: 8, data })
+  if (format === "png") return PngWriting.encode({ width, height, channels, depth: 8, data })
   if (means === "canvas") return Canvas.encode(raster, format, quality)
   if (format === "jpeg")
     return Jpeg.encode({ ...raster, channels: 4, data: withChannels(raster, 4) }, quality)

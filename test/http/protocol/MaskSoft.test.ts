@@ -1,8 +1,7 @@
 /** Soft masks begin where the answer says, and those of a list where the others of it do, whatever carries them. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { encode } from "fast-png"
-import { pack } from "../../../src/mask/PngFile.ts"
+import { encode } from "../../../src/mask/PngWriting.ts"
 import { base64, decode, grey, ids, plane, refusal } from "./maskAnswers.ts"
 
 type Shade = (x: number, y: number) => number
@@ -17,7 +16,7 @@ const png = (shade: Shade, depth: 4 | 16) =>
       height,
       channels: 1,
       depth,
-      data: pack(list(whole(shade, 2 ** depth - 1)), width, height, depth)
+      data: list(whole(shade, 2 ** depth - 1))
     })
   )
 
