@@ -55,6 +55,31 @@ describe("a body", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("of a form has a boundary of at most 200 characters, however it is written", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      for (const [length, quote, expected] of [
+        [70, "", 200],
+        [200, "", 200],
+        [198, '"', 200],
+        [201, "", 400],
+        [199, '"', 400],
+        [252, "", 400],
+        [8000, '"', 400]
+      ] as const) {
+        const boundary = "-".repeat(length)
+        const start = `--${boundary}\r\ncontent-disposition: form-data; name="image"; filename="a.png"\r\n\r\n`
+        const { body, status } = yield* ask(`${url}/v1/segment`, {
+          method: "POST",
+          headers: { "content-type": `multipart/form-data; boundary=${quote}${boundary}${quote}; charset=x` },
+          body: Buffer.concat([Buffer.from(start), Fixtures.image, Buffer.from(`\r\n--${boundary}--\r\n`)])
+        })
+        assert.strictEqual(status, expected, `${length}${quote}`)
+        if (expected === 400) assert.include(body.toString(), "longer than 200 characters")
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("of exactly as many bytes as may be is taken, with its length or without", () =>
     Effect.gen(function* () {
       const image = Fixtures.image
