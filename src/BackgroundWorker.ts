@@ -165,6 +165,11 @@ const ofWeb = <Message>(worker: Worker, events: Told<Message>): BackgroundWorker
     events.broken(event.message ?? "it could not be loaded")
   })
   worker.addEventListener("messageerror", () => events.broken("a message of it could not be read"))
+  // Bun's tell that they ended, as an empty script does at once; browsers and Deno do not.
+  worker.addEventListener("close", (event) => {
+    const code = "code" in event ? String(event.code) : "unknown"
+    events.broken(`exit code ${code}`)
+  })
   return {
     post: (message, transfer) => handedOver((all) => worker.postMessage(message, all), transfer),
     end: async () => worker.terminate(),

@@ -160,9 +160,18 @@ export const ask = (
   Effect.gen(function* () {
     if (protocol.entry === undefined) return undefined
     const answer = yield* exchange.send({ accept: "*/*", ...protocol.entry }, attempt)
+    // A list says nothing of a request without an image, nor of health.
+    const isList = answer.status >= 200 && answer.status < 300 && Array.isArray(Message.jsonOf(answer))
     // A redirect that is refused, say, is another answer than any.
-    const other = isSilent
-      ? { answer: yield* Effect.orElseSucceed(exchange.send(protocol.health.call, attempt), () => undefined) }
-      : undefined
-    return yield* barred(answer, protocol, given, other)
+    const other =
+      isSilent || isList
+        ? yield* Effect.orElseSucceed(exchange.send(protocol.health.call, attempt), () => undefined)
+        : undefined
+    const found = yield* barred(answer, protocol, given, isSilent ? { answer: other } : undefined)
+    return found === undefined && !isSilent && other !== undefined && areAlike(answer, other)
+      ? yield* Effect.map(tellingOf(answer, protocol), ({ telling }) => ({
+          status: answer.status,
+          detail: `${telling} to a request without an image, and the same where it would say how it is: check the base URL and the protocol`
+        }))
+      : found
   })

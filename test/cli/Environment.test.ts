@@ -162,6 +162,24 @@ describe("a service that answers 200, and says that it is not well", () => {
   )
 })
 
+describe("a service that answers anything with a list", () => {
+  it.live("is not ready, unless it says of its health something else", () =>
+    Effect.gen(function* () {
+      const env = { SEGFORMER_PROTOCOL: "custom", SEGFORMER_PATH: "/predict" }
+      for (const list of [[], ["a", "b"], [[1, 2]], [{ label: "a", mask: "" }]]) {
+        const all = yield* http((_, response) => sendJson(response, list))
+        const { code, stderr } = yield* run(["health", "--url", all.url], { env })
+        assert.strictEqual(code, 3, JSON.stringify(list))
+        assert.match(stderr, /POST \/predict answers 200.*the same where it would say how it is/)
+        const well = yield* http(({ method }, response) =>
+          sendJson(response, method === "POST" ? list : { status: "ok" })
+        )
+        assert.strictEqual((yield* run(["health", "--url", well.url], { env })).code, 0)
+      }
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("a service that answers anything with a page", () => {
   const pages: Readonly<Record<string, string>> = {
     "a page": "<!doctype html><html><head><title>Lab</title></head><body></body></html>",

@@ -250,6 +250,11 @@ describe("a session of two workers", () => {
         /it said nothing within 0.05 s: it runs another script, or was ended before/
       ],
       [
+        "one of Bun's that ends, as an empty script does",
+        told((worker) => worker.dispatchEvent(Object.assign(new Event("close"), { code: 0 }))),
+        /the worker ended \(exit code 0\)/
+      ],
+      [
         "a thread of another script",
         thread(`require("worker_threads").parentPort.postMessage({})`),
         /another script/
