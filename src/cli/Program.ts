@@ -1,5 +1,5 @@
 /** The `segformer` command and how it ends. */
-import { Effect, Layer, Stdio } from "effect"
+import { ConfigProvider, Effect, Layer, Stdio } from "effect"
 import { CliConfig, type CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { version } from "../version.ts"
 import * as Arguments from "./Arguments.ts"
@@ -173,6 +173,15 @@ const presenter = (args: ReadonlyArray<string>) =>
 
 const runWith = Command.runWith(command, { version, renderErrors: true })
 
+/** Values without blanks around them, as all settings are read: files with the line ends of Windows leave one behind each. */
+const trimmed = (provider: ConfigProvider.ConfigProvider): ConfigProvider.ConfigProvider =>
+  ConfigProvider.make((path) =>
+    Effect.map(provider.load(path), (node) => {
+      if (node?._tag !== "Value" || node.value === node.value.trim()) return node
+      return node.value.trim() === "" ? undefined : ConfigProvider.makeValue(node.value.trim())
+    })
+  )
+
 /** The whole program, arguments from `Stdio`. Who asks for `help` is helped. */
 export const program = Effect.flatMap(
   Effect.flatMap(Stdio.Stdio, ({ args }) => args),
@@ -185,6 +194,7 @@ export const program = Effect.flatMap(
     return runWith(about !== undefined && !names.includes(about) ? rest : [...rest, "--help"])
   }
 ).pipe(
+  Effect.updateService(ConfigProvider.ConfigProvider, trimmed),
   Effect.onInterrupt(() =>
     // A server has no other end, and who reads no more reads no word.
     ExitCode.stop.told || ExitCode.stop.served || ExitCode.stop.unread

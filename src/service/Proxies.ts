@@ -25,7 +25,11 @@ export { Current, none, type Proxies, type Proxy } from "./CurrentProxies.ts"
 export const parse = (text: string, from: string): Proxy => {
   const whole = /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`
   const url = URL.canParse(whole) ? new URL(whole) : undefined
-  const usable = url !== undefined && (url.protocol === "http:" || url.protocol === "https:")
+  // A URL takes quotes and the like for a part of a name, which no client does.
+  const usable =
+    url !== undefined &&
+    (url.protocol === "http:" || url.protocol === "https:") &&
+    /^(?:[\w.-]+|\[[\da-f:.]+\])$/i.test(url.hostname)
   return {
     name: url === undefined ? "what it names" : `${url.protocol}//${url.host}`,
     from,

@@ -67,6 +67,21 @@ describe("variables of the environment", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("of `serve` may have blanks around them, as files with the line ends of Windows leave them", () =>
+    Effect.gen(function* () {
+      for (const anyone of ["no\r", " ", ""]) {
+        const env = {
+          SEGFORMER_SERVE_HOST: "0.0.0.0\r",
+          SEGFORMER_SERVE_PORT: " 8099\r\n",
+          SEGFORMER_SERVE_ALLOW_ANYONE: anyone
+        }
+        const { code, stderr } = yield* run(["serve"], { env })
+        assert.strictEqual(code, 2)
+        assert.include(stderr, "Listening at 0.0.0.0 would let anyone in")
+      }
+    })
+  )
+
   it.live("of `serve` that no flag goes with are told, unless Kubernetes has set them", () =>
     Effect.gen(function* () {
       const args = ["health", "--url", "http://127.0.0.1:9"]

@@ -69,12 +69,23 @@ describe("which requests go through a proxy", () => {
   )
 })
 
-it("a proxy that speaks no HTTP is named, and not passed by", () => {
-  const proxies = Proxies.from({ ALL_PROXY: "socks5://p:1" })
-  assert.match(
-    Proxies.of(proxies, new URL("http://a.example/"))?.wrong ?? "",
-    /^ALL_PROXY is no address of a proxy/
-  )
+it("a proxy that speaks no HTTP, or whose name is none, is named, and not passed by", () => {
+  for (const given of ["socks5://p:1", '"http://p:1"', "'p:1'", "http://p{x}:1", "p!:1"]) {
+    const proxies = Proxies.from({ ALL_PROXY: given })
+    assert.match(
+      Proxies.of(proxies, new URL("http://a.example/"))?.wrong ?? "",
+      /^ALL_PROXY is no address of a proxy/,
+      given
+    )
+  }
+  for (const given of [
+    "p:1",
+    "http://p_1.example.",
+    "http://[::1]:3128",
+    "http://b\u00fccher.example:1",
+    "10.0.0.1:1"
+  ])
+    assert.isUndefined(Proxies.from({ ALL_PROXY: given }).http?.wrong, given)
 })
 
 describe("NodeHttp and proxies", () => {
