@@ -21,6 +21,8 @@ export type Found =
       readonly own?: ReadonlyArray<readonly [from: number, to: number]>
       /** The places in the file where the frames begin that make up the page asked for. */
       readonly frames?: ReadonlyArray<number>
+      /** Where it says by which matrix its colours were made, where that is by none that it tells: of AVIF. */
+      readonly matrixAt?: number
       /** Why its decoder would give other colours than it has. */
       readonly unread?: string
     }

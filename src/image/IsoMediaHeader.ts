@@ -190,8 +190,21 @@ export const isoMedia: Reader = (view, ascii) => {
   const unread = isMultiplied
     ? "its colours are multiplied by its transparency, which is not read here. Convert it to PNG"
     : coloursOf(view, ascii, own)
-  return found._tag === "Sized" && unread !== undefined ? { ...found, unread } : found
+  if (found._tag !== "Sized") return found
+  const nclx = own.find(
+    ({ end, start, type }) => type === "colr" && start + 11 <= end && ascii(start, 4) === "nclx"
+  )
+  return {
+    ...found,
+    ...(unread === undefined ? {} : { unread }),
+    ...(nclx !== undefined && view.getUint16(nclx.start + 8) === UNSPECIFIED
+      ? { matrixAt: nclx.start + 8 }
+      : {})
+  }
 }
+
+/** Of H.273. */
+const UNSPECIFIED = 2
 
 /** Why the colours of a picture cannot be read, where it has no profile of them. */
 const coloursOf = (view: DataView, ascii: Ascii, own: ReadonlyArray<Box>): string | undefined => {

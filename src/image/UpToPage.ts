@@ -19,16 +19,29 @@ export const upToPage = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Uint8Array, ImageError> {
   const start = bytes.subarray(0, ImageOpening.startBytes)
   const accepted = ImageOpening.accept(source, ImageHeader.parse(bytes, page), start, anySize)
-  const { format, frames, own, unread } = yield* Effect.catchTag(accepted, "CodeNotLoaded", Effect.die)
+  const { format, frames, matrixAt, own, unread } = yield* Effect.catchTag(
+    accepted,
+    "CodeNotLoaded",
+    Effect.die
+  )
   const detail = format === "png" ? unreadPng(bytes) : unread
   if (detail !== undefined) return yield* new UnsupportedImage({ source, format, detail })
   const parts =
     own === undefined ? bytes : new Uint8Array(concat(own.map(([from, to]) => bytes.subarray(from, to))))
   if (frames !== undefined) return yield* GifFrames.whole(source, parts, frames)
+  if (matrixAt !== undefined) {
+    // Who reads such pictures takes BT.601; its decoder would not believe the rest of what it says either: whether 0 is black.
+    const told = new Uint8Array(bytes)
+    told[matrixAt + 1] = BT601
+    return told
+  }
   if (format === "tiff") return TiffHeader.upToPage(bytes, page)
   if (own !== undefined && format === "webp") new DataView(parts.buffer).setUint32(4, parts.length - 8, true)
   return parts
 })
+
+/** A matrix, as H.273 numbers them. */
+const BT601 = 6
 
 export { TiffHeader }
 

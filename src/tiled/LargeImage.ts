@@ -146,8 +146,9 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const all = Effect.mapError(fs.readFile(path), notRead(source))
   const first = yield* range(0, headBytes)
   const known = HeaderParsing.formatOf(first)
-  // Whether the frames of a GIF are whole is seen in all of it.
-  const head = known === "gif" ? yield* all : first
+  // Not as they lie in the file are these given to their decoder.
+  const isGiven = known === "gif" || known === "avif"
+  const head = isGiven ? yield* all : first
   const start = ImageHeader.parse(head, page)
   // What it is instead, it is to every command.
   if (start._tag === "Refused" || start._tag === "Unknown") {
@@ -157,7 +158,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   if (known !== undefined && typeof decoder === "object" && "none" in decoder)
     return yield* new UnsupportedImage({ source, format: known, detail: decoder.none })
   const given = start._tag === "Known" ? yield* SharpInput.upToPage({ page, source }, head) : head
-  const content = known === "gif" ? given : path
+  const content = isGiven ? given : path
   // Of a JPEG that would allow any number of scans over all of its pixels, and of other types what a large picture needs.
   const unlimited = known !== "jpeg"
   const input = (...[maxPixels, ...more]: OptionsOfPage) =>

@@ -202,6 +202,28 @@ layer(Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer), { excludeTestServi
         })
     )
 
+    it.effect("of AVIF has colours by BT.601, where it says that they are by no matrix it knows", () =>
+      Effect.gen(function* () {
+        const pixels = (colour: ReadonlyArray<number>) =>
+          Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => colour[i % 3]!)
+        // Its planes are green, blue and red as they are, so that another matrix makes other colours of them.
+        const plain = yield* of(files.avif({ width: 16, height: 16, data: pixels([150, 100, 120]) }))
+        const by = pixels([100 + 1.402 * 22, 100 + 0.344 * 8 - 0.714 * 22, 100 - 1.772 * 8])
+        for (const [primaries, curve] of [
+          [2, 2],
+          [1, 13]
+        ] as const) {
+          const bytes = Buffer.from(plain)
+          const numbers = bytes.indexOf("nclx", 0, "latin1") + 4
+          ;[primaries, curve, 2].forEach((number, i) => bytes.writeUInt16BE(number, numbers + 2 * i))
+          const before = Buffer.from(bytes)
+          assert.isAtMost(furthest((yield* decode(bytes)).data, by), 2)
+          assert.isAtMost(furthest((yield* decodeLarge(bytes)).data, by), 2)
+          assert.deepStrictEqual(bytes, before)
+        }
+      })
+    )
+
     it.effect("is HEIC to tiles as well, wherever its size is told", () =>
       Effect.gen(function* () {
         const heic = latin("\0\0\0\x18ftypheic\0\0\0\0mif1heic\0\x02\0\0free")
