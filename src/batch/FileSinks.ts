@@ -21,26 +21,33 @@ export interface FolderOptions {
   readonly folder: string
 }
 
-/** A sink that writes a file for each image, called as the image's key and this ending. */
+/** A sink that writes a file for each image, called as the image's key and this ending. Kept of it is its stamp (`ResultFile`). */
 const files = <R>(
   name: string,
   options: FolderOptions & { readonly options?: unknown },
   ending: string,
-  isWhole: (path: string, size: ResultFile.Size) => ResultFile.IsWhole,
+  isWhole: (path: string, size: ResultFile.Size, stamp: string) => ResultFile.IsWhole,
   draw: (finding: Finding) => Effect.Effect<Uint8Array, SegmentationError, R>
 ): Sink<R | FileSystem.FileSystem> => {
   const out = OutFolder.make(name, options.folder)
   const pathOf = (key: string) => OutFolder.pathOf(key) + ending
-  const isThere = (done: Recorded) => isWhole(join(options.folder, pathOf(done.key)), done)
+  const stamp = (key: string) => ResultFile.stamp(join(options.folder, pathOf(key)))
+  const isThere = (done: Recorded) => isWhole(join(options.folder, pathOf(done.key)), done, done.record)
   return makeSink<R | FileSystem.FileSystem>({
     name,
     options: options.options,
     prepare: out.prepare,
-    write: (finding) => Effect.flatMap(draw(finding), (bytes) => out.write(pathOf(finding.item.key), bytes)),
+    write: (finding) => {
+      const { key } = finding.item
+      return Effect.andThen(
+        Effect.flatMap(draw(finding), (bytes) => out.write(pathOf(key), bytes)),
+        stamp(key)
+      )
+    },
     repeat: (item, original) =>
-      Effect.as(
+      Effect.andThen(
         ifWhole(isThere(original), name, original.key, out.copy(pathOf(original.key), pathOf(item.key))),
-        undefined
+        stamp(item.key)
       ),
     isThere,
     flush: out.flush
@@ -113,6 +120,9 @@ interface Rendered {
   readonly bytes: Uint8Array
 }
 
+/** Whether what is kept of an image is of what a service drew: endings. */
+const isOfDrawn = (record: string): boolean => record.startsWith(".")
+
 /** What a service drew of an image, in a file each. Kept of them are their endings, each with its bytes: `.overlay.png:5120 .mask.png:340`. */
 const drawings = (name: string, folder: string) => {
   const out = OutFolder.make(name, folder)
@@ -161,7 +171,7 @@ const drawings = (name: string, folder: string) => {
 export const results = (options: FolderOptions): Sink<FileSystem.FileSystem> => {
   const maps = labels(options)
   const drawn = drawings(maps.name, options.folder)
-  const by = (record: string) => (record === "" ? maps : drawn)
+  const by = (record: string) => (isOfDrawn(record) ? drawn : maps)
   return {
     ...maps,
     prepare: Effect.andThen(maps.prepare, drawn.prepare),
@@ -210,7 +220,7 @@ export const overlays = (options: OverlayOptions): Sink<FileSystem.FileSystem | 
     })
   )
   const drawn = drawings(name, options.folder)
-  const by = (record: string) => (record === "" ? painted : drawn)
+  const by = (record: string) => (isOfDrawn(record) ? drawn : painted)
   return {
     ...painted,
     prepare: Effect.andThen(painted.prepare, drawn.prepare),

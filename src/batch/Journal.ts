@@ -5,7 +5,7 @@
  *
  * When the file is opened, a last line that is torn is cut off, and one that is broken elsewhere is left out. In memory an
  * image takes a slot in two `HashIndex`es, whatever its name is. What sinks keep for their end lies in a second file, and
- * the line says where, with its checksum.
+ * the line says where, with its checksum; a short text stands in the line.
  */
 import { join } from "node:path"
 import { crc32 } from "node:zlib"
@@ -71,6 +71,9 @@ const pause = 100
 const mostUnwritten = 4 * 1024 * 1024
 /** Bytes read at a time: what is parsed of them takes a few milliseconds. */
 const block = 256 * 1024
+
+/** Texts of so many characters stand in the line itself: another look into a file would cost more. */
+const short = 40
 
 /** Bytes in which a line is looked for first. */
 const oneLine = 1024
@@ -278,10 +281,13 @@ export const open = Effect.fnUntraced(function* <R>(
     })
   const relief = () => (tail.size() + records.size() > mostUnwritten ? commit : Effect.void)
   const keep = (kept: Receipt["records"]): DoneLine["rec"] => {
-    const rec: Record<string, readonly [number, number, number]> = {}
+    const rec: Record<string, string | JournalLine.Place> = {}
     for (const [sink, text] of Object.entries(kept)) {
-      const at = records.end()
-      rec[sink] = [at, records.add(text), crc32(text)]
+      if (text.length <= short) rec[sink] = text
+      else {
+        const at = records.end()
+        rec[sink] = [at, records.add(text), crc32(text)]
+      }
     }
     return Object.keys(rec).length > 0 ? rec : undefined
   }
@@ -289,7 +295,7 @@ export const open = Effect.fnUntraced(function* <R>(
   const record: Journal["record"] = (line, sink) =>
     Effect.suspend(() => {
       const place = line.rec?.[sink]
-      if (place === undefined) return Effect.succeed("")
+      if (place === undefined || typeof place === "string") return Effect.succeed(place ?? "")
       const [at, length, sum] = place
       const textOf = (bytes: Buffer | undefined): string | undefined => {
         const own = bytes?.subarray(0, length)

@@ -17,9 +17,12 @@ export interface DoneLine {
   readonly as?: string
   /** The version of its image, where it has one. */
   readonly v?: string
-  /** Place and length in bytes of each sink's record in the file of records, and its CRC-32, which older lines have not. */
-  readonly rec?: Readonly<Record<string, readonly [at: number, length: number, sum?: number]>>
+  /** What each sink keeps: a short text itself, or where it stands in the file of records. */
+  readonly rec?: Readonly<Record<string, string | Place>>
 }
+
+/** Place and length in bytes of a record in the file of records, and its CRC-32, which older lines have not. */
+export type Place = readonly [at: number, length: number, sum?: number]
 
 /** An image that is done, or failed. */
 export type Line = DoneLine | Failure
@@ -35,7 +38,10 @@ export const isRedone = ({ content }: DoneLine): boolean => content === ""
 export const recordsEnd = (line: Line): number =>
   isFailed(line) || line.rec === undefined
     ? 0
-    : Math.max(0, ...Object.values(line.rec).map(([at, length]) => at + length))
+    : Math.max(
+        0,
+        ...Object.values(line.rec).map((kept) => (typeof kept === "string" ? 0 : kept[0] + kept[1]))
+      )
 
 /** The text of a line, its end included. */
 export const encode = (line: Line): string => {

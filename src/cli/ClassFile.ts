@@ -45,7 +45,7 @@ const ofJson = (text: string): Result.Result<ClassTable.ClassTable, string> => {
 
 /** Lines of tools: of CVAT and Datumaro (labelmap.txt), of CamVid and KITTI (label_colors.txt), of tables of colours, of Roboflow (_classes.csv). */
 const forms = [
-  /^(?<name>[^:]+):(?<r>\d+),(?<g>\d+),(?<b>\d+):[^:]*:[^:]*$/,
+  /^(?<name>[^:]+):(?:(?<r>\d+),(?<g>\d+),(?<b>\d+))?:[^:]*:[^:]*$/,
   /^(?<r>\d+)\s+(?<g>\d+)\s+(?<b>\d+)\s+(?<name>\S.*)$/,
   /^(?:(?<id>\d+)\s*[,\t]\s*)?(?<name>[^,\t]+)[,\t]\s*(?<r>\d+)\s*[,\t]\s*(?<g>\d+)\s*[,\t]\s*(?<b>\d+)$/,
   // A digit behind the number is of a name: "0,5 mm", "1:2 scale".

@@ -37,6 +37,9 @@ interface Options extends Omit<EvalCommand.Options, "truth" | "against"> {
 export const run = (options: Options) =>
   Effect.scoped(evaluate(options)).pipe(Effect.provide(Backend.layerCodec))
 
+/** The matrix of so many classes takes half a gigabyte. */
+const maxIds = 8192
+
 /** What an object and what is none are called, where nobody says. */
 const two = ClassTable.fromNames(["background", "object"])
 
@@ -45,6 +48,11 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   const { predictions, truth } = options
   const told = options.classes === undefined ? undefined : yield* ClassFile.read(options.classes)
   const given = told ?? (options.binary ? two : undefined)
+  const most = given?.at(-1)?.id ?? 0
+  if (most >= maxIds)
+    return yield* ExitCode.wrong(
+      `--classes has ids up to ${most}, and every id below that would be held against every other: ids below ${maxIds} can be scored. Number the classes from 0`
+    )
   const annotations = yield* EvalTruth.read(options)
   const annotated = annotations && new Annotations.AnnotatedFiles(truth, annotations.images)
   const { pairs, problems: unmatched, unannotated } = yield* EvalPairs.match(options, annotated)

@@ -12,6 +12,7 @@ import * as Palette from "../mask/Palette.ts"
 import * as Steps from "../mask/Steps.ts"
 import * as Background from "../render/Background.ts"
 import * as Colors from "../render/Colors.ts"
+import { folded } from "../batch/Journal.ts"
 import * as ClassFile from "./ClassFile.ts"
 import * as ClassNames from "./ClassNames.ts"
 import * as EvalSums from "./EvalSums.ts"
@@ -147,6 +148,8 @@ const write = Effect.fnUntraced(function* (options: Options) {
     // The one label map goes to the very file that was named.
     const ending = extname(`x.${format.ending}`)
     const paths = new Set<string>()
+    /** What was written, by what disks call it for which case and composition of letters make no other name. */
+    const alike = new Map<string, string>()
     const unpaired: Array<string> = []
     const isSingle = files.length === 1 && out.toLowerCase().endsWith(ending)
     yield* forEach((item, key) =>
@@ -157,8 +160,10 @@ const write = Effect.fnUntraced(function* (options: Options) {
           const other = own === undefined || paths.has(join(out, own + ending))
           const path = isSingle ? out : join(out, (other ? key : own) + ending)
           if (other && !isSingle) unpaired.push(item.image)
+          const first = alike.get(folded(path)) ?? path
+          alike.set(folded(path), first)
           paths.add(path)
-          return save(path, WholeFile.write(path, bytes))
+          return Effect.andThen(apart(path, first), save(path, WholeFile.write(path, bytes)))
         })
       )
     )
@@ -189,6 +194,27 @@ const write = Effect.fnUntraced(function* (options: Options) {
     yield* Screen.say(`${what} as ${options.format}${also}: ${Screen.plain(options.out)}`)
   }
   if (failed > 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
+})
+
+/** Fails where two paths that are not the same are one file, the second of which would take the place of the first. */
+const apart = Effect.fnUntraced(function* (
+  path: string,
+  first: string
+): Effect.fn.Return<void, string, FileSystem.FileSystem> {
+  if (path === first) return
+  const fs = yield* FileSystem.FileSystem
+  const own = yield* Effect.option(fs.stat(path))
+  const other = yield* Effect.option(fs.stat(first))
+  if (own._tag === "None" || other._tag === "None") return
+  const isOne =
+    own.value.dev === other.value.dev &&
+    own.value.ino._tag === "Some" &&
+    other.value.ino._tag === "Some" &&
+    own.value.ino.value === other.value.ino.value
+  if (isOne)
+    yield* Effect.fail(
+      `it would take the place of ${first}, which on this disk is the same name. Rename one of the images, or use a folder on another disk`
+    )
 })
 
 /** The name of an image without its ending, in the folder of a key; `undefined` where another image has it, or it is none of a file. */

@@ -63,6 +63,7 @@ export function* steps(
   const members: Array<Array<number>> = []
   const ofClass = new Map<number, number>()
   for (let c = 0; c < count; c++) {
+    if (c % Steps.itemsPerStep === Steps.itemsPerStep - 1) yield
     const classId = classIds[c]!
     const { area, meanConfidence } = extents[c]!
     const needed = wanted.get(classId)
@@ -89,7 +90,7 @@ export function* steps(
   let next = 0
   for (let c = 0; c < count; c++) if (!without.has(classIds[c]!)) places[c] = next++
   const spans = yield* Spans.grouped(components, groupOf, members.length)
-  return members.map((own, group): Area => {
+  return yield* Steps.map(members, (own, group): Area => {
     const classId = classIds[own[0]!]!
     const parts = own.map((c) => extents[c]!)
     return {

@@ -137,16 +137,13 @@ export function* hullAreas(
   const chain = new Uint32Array(height + 1)
   const result = new Float64Array(count)
   for (let c = 0; c < count; c++) {
-    if (c % perStep === perStep - 1) yield
+    if (c % Steps.itemsPerStep === Steps.itemsPerStep - 1) yield
     const from = offsets[c]!
     const to = offsets[c + 1]!
     result[c] = areaUnder(right, from, to, -1, chain) - areaUnder(left, from, to, 1, chain)
   }
   return result
 }
-
-/** Components between two pauses. */
-const perStep = 4096
 
 /** The area under the convex (`sign` 1) or concave (-1) envelope of `values[from..to]`, one unit apart. */
 const areaUnder = (

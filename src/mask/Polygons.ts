@@ -61,24 +61,25 @@ export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<Readon
   const isExact = tolerance === undefined || !(tolerance > 0)
   const parts = yield* Components.steps(map, { ...options, connectivity: 4 })
   const rings = yield* Trace.steps(map, parts, shared ? "areas" : isExact ? "none" : "region")
-  const members = options.connectivity === 4 ? rings.map((own) => [own]) : yield* regionsOf(parts, rings)
+  const members =
+    options.connectivity === 4 ? yield* Steps.map(rings, (own) => [own]) : yield* regionsOf(parts, rings)
   // The first part of a region is the one of its first pixel.
-  const classIds =
-    options.connectivity === 4 ? parts.classIds : members.map(([first]) => parts.classIds[first!.part]!)
-  if (isExact) return members.map((parts, region) => outlineOf(classIds[region]!, parts, undefined))
+  const outline = (own: ReadonlyArray<Trace.Rings>, simple?: () => Ring): Outline =>
+    outlineOf(parts.classIds[own[0]!.part]!, own, simple)
+  if (isExact) return yield* Steps.map(members, (own) => outline(own))
   if (shared) {
     // One after the other: all lines of the map are simplified together.
     const all = yield* simplifyRings(members.flat().flatMap(allOf), tolerance, true)
     let next = 0
     const take = () => all[next++]!
-    return members.map((parts, region) => outlineOf(classIds[region]!, parts, take))
+    return yield* Steps.map(members, (own) => outline(own, take))
   }
   const outlines: Array<Outline> = []
-  for (const [region, parts] of members.entries()) {
-    if (region % perStep === perStep - 1) yield
-    const own = yield* simplifyRings(parts.flatMap(allOf), tolerance, false)
+  for (const own of members) {
+    if (outlines.length % perStep === perStep - 1) yield
+    const simple = yield* simplifyRings(own.flatMap(allOf), tolerance, false)
     let next = 0
-    outlines.push(outlineOf(classIds[region]!, parts, () => own[next++]!))
+    outlines.push(outline(own, () => simple[next++]!))
   }
   return outlines
 }
@@ -111,6 +112,7 @@ function* regionsOf(
   const regions: Array<Array<Trace.Rings>> = []
   const regionOf = new Int32Array(count)
   for (const own of rings) {
+    if (own.part % Steps.itemsPerStep === Steps.itemsPerStep - 1) yield
     const root = find(parents, own.part)
     if (root === own.part) regionOf[root] = regions.push([own]) - 1
     else regions[regionOf[root]!]!.push(own)

@@ -87,9 +87,6 @@ export function* extentSteps(
   return yield* each(components, sums, options, (extent) => extent)
 }
 
-/** Regions between two pauses. */
-const perStep = 4096
-
 function* each<A>(
   components: Components.Components,
   sums: Sums,
@@ -102,7 +99,7 @@ function* each<A>(
   const names = new Map<number, string>()
   const found: Array<A> = []
   for (let c = 0; c < count; c++) {
-    if (c % perStep === perStep - 1) yield
+    if (c % Steps.itemsPerStep === Steps.itemsPerStep - 1) yield
     const area = sums.area[c]!
     if (area < minArea) continue
     const classId = components.classIds[c]!

@@ -74,11 +74,11 @@ export function* grouped(
       ends[at] = y * width + components.ends[i]!
     }
   }
-  return Array.from({ length: count }, (_, own) => ({
+  return yield* Steps.map(bounds.subarray(1), (to, own) => ({
     width,
     height,
-    starts: starts.subarray(bounds[own]!, bounds[own + 1]!),
-    ends: ends.subarray(bounds[own]!, bounds[own + 1]!)
+    starts: starts.subarray(bounds[own], to),
+    ends: ends.subarray(bounds[own], to)
   }))
 }
 

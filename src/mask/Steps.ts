@@ -33,6 +33,19 @@ export function* once<A>(work: () => A): Steps<A> {
   return work()
 }
 
+/** Items between two pauses: as long as their work is short. */
+export const itemsPerStep = 4096
+
+/** What becomes of each item. */
+export function* map<A, B>(items: ArrayLike<A>, make: (item: A, index: number) => B): Steps<Array<B>> {
+  const made: Array<B> = []
+  for (let i = 0; i < items.length; i++) {
+    if (i % itemsPerStep === itemsPerStep - 1) yield
+    made.push(make(items[i]!, i))
+  }
+  return made
+}
+
 /** Nanoseconds of work before others get their turn: 4 ms. */
 const slice = 4_000_000n
 

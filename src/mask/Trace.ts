@@ -27,26 +27,30 @@ export function* steps(
   junctions: Junctions
 ): Steps.Steps<ReadonlyArray<Rings>> {
   const { height, width } = map
-  const pause = Steps.rowsPerStep(width)
   const outers: Array<FixedRing | undefined> = Array.from({ length: parts.count }, () => undefined)
   const holes: Array<Array<FixedRing> | undefined> = Array.from({ length: parts.count }, () => undefined)
-  const walker = makeWalker(map, junctions)
-  const { isVisited } = walker
+  const { follow, isVisited } = makeWalker(map, junctions)
   const { component, ends, rows, starts } = parts
+  /** Runs and vertices since the last pause: of noise, a row has thousands. */
+  let work = 0
   const begin = (part: number, start: number): void => {
     if (isVisited(start)) return
-    for (const ring of walker.follow(start)) {
+    for (const ring of follow(start)) {
+      work += ring.points.length
       if (ring.area > 0) outers[part] = ring
       else if (holes[part] === undefined) holes[part] = [ring]
       else holes[part].push(ring)
     }
   }
   for (let y = 0; y < height; y++) {
-    // A ring is followed to its end from where it begins, so that some rows take longer than others.
-    if (y % pause === pause - 1) yield
     let above = y === 0 ? 0 : rows[y - 1]!
     const row = y * width
     for (let i = rows[y]!; i < rows[y + 1]!; i++) {
+      // A ring is followed to its end from where it begins, so that some runs take longer than others.
+      if (work++ > Steps.itemsPerStep) {
+        work = 0
+        yield
+      }
       const part = component[i]!
       if (part < 0) continue
       const start = starts[i]!
@@ -61,11 +65,10 @@ export function* steps(
       }
     }
   }
-  return outers.map((outer, part) => ({ part, outer: outer!, holes: holes[part] ?? none }))
+  return yield* Steps.map(outers, (outer, part) => ({ part, outer: outer!, holes: holes[part] ?? none }))
 }
 
-const none: ReadonlyArray<FixedRing> = []
-const noJunctions: ReadonlyArray<boolean> = []
+const none: ReadonlyArray<never> = []
 
 type AreaRing = FixedRing & { readonly area: number }
 
@@ -163,7 +166,7 @@ const makeWalker = (map: LabelMap, junctions: Junctions) => {
     })
     const marks = wantsAny
       ? Array.from({ length: size }, (_, i) => fixed[i === 0 ? size - 1 : i - 1] === 1)
-      : noJunctions
+      : none
     const whole = { points, junctions: marks, area }
     // Two rings that share a corner have eight.
     return touches && size > 7 ? cutLoops(whole) : [whole]

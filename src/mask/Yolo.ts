@@ -44,16 +44,13 @@ export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<string
     for (let i = 0; i < ring.length; i++) {
       const [x, y] = ring[i]!
       text += ` ${decimal(x / map.width)} ${decimal(y / map.height)}`
-      if (i % perStep === perStep - 1) yield
+      if (i % Steps.itemsPerStep === Steps.itemsPerStep - 1) yield
     }
     text += "\n"
     yield
   }
   return text
 }
-
-/** Vertices between two pauses. */
-const perStep = 4096
 
 const decimal = (value: number): string => String(Math.round(value * 1e6) / 1e6)
 

@@ -1,9 +1,9 @@
 /** Results that somebody has taken away from a run that is done, or spoilt. */
-import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Latch, Logger, Result, Stream } from "effect"
+import { Effect, FileSystem, Latch, Logger, Result, Stream } from "effect"
 import { ImageSource, Transport } from "effect-segformer"
 import { Batch, BatchSource, Item, Sink, Sinks } from "effect-segformer/batch"
 import { LabelMap, LabelPng } from "effect-segformer/mask"
@@ -76,7 +76,12 @@ function withoutSums(path: string) {
   const old = lines.map((line) => {
     const decoded = JournalLine.decode(Buffer.from(line))
     if (decoded === undefined || JournalLine.isFailed(decoded)) throw new Error(line)
-    const rec = Object.entries(decoded.rec ?? {}).map(([sink, [at, length]]) => [sink, [at, length]] as const)
+    const rec = Object.entries(decoded.rec ?? {}).map(
+      ([sink, kept]): [string, string | JournalLine.Place] => [
+        sink,
+        typeof kept === "string" ? kept : [kept[0], kept[1]]
+      ]
+    )
     return JournalLine.encode({ ...decoded, rec: Object.fromEntries(rec) })
   })
   writeFileSync(journal, old.join(""))
@@ -222,6 +227,79 @@ describe("results that are not there any more", () => {
     })
   )
 
+  it.live("are told by their size and time, which is one look at each, and else by what is in them", () =>
+    Effect.gen(function* () {
+      const out = yield* folder()
+      const keys = ["a", "b", "deep/c", "twin"]
+      const items = keys.map((key, index) =>
+        Item.make(key, ImageSource.bytes(picture(key === "twin" ? 0 : index), { name: key }))
+      )
+      const results = keys
+        .flatMap((key) => [`${key}.labels.png`, `${key}.overlay.jpg`])
+        .map((name) => join(out, name))
+      const looks: Array<string> = []
+      const reads: Array<string> = []
+      const fs = yield* FileSystem.FileSystem
+      const counting = FileSystem.FileSystem.of({
+        ...fs,
+        stat: (path) =>
+          Effect.andThen(
+            Effect.sync(() => looks.push(path)),
+            fs.stat(path)
+          ),
+        open: (path, options) =>
+          Effect.andThen(
+            Effect.sync(() => reads.push(path)),
+            fs.open(path, options)
+          )
+      })
+      /** Goes on with it; gives how many results were looked at and read, and how many were missing. */
+      const go = Effect.gen(function* () {
+        looks.length = 0
+        reads.length = 0
+        const { missing } = yield* Batch.run({
+          source: BatchSource.fromStream("keys", Stream.fromIterable(items)),
+          sinks: [Sinks.results({ folder: out }), Sinks.overlays({ folder: out })],
+          folder: join(out, ".segformer")
+        })
+        const of = (paths: ReadonlyArray<string>) => paths.filter((path) => results.includes(path)).length
+        return [of(looks), of(reads), missing]
+      }).pipe(
+        Effect.provideService(FileSystem.FileSystem, counting),
+        Effect.provide([segmenter(), SharpCodec.layer, Logger.layer([])])
+      )
+      yield* go
+      assert.deepStrictEqual(yield* go, [8, 0, 0])
+      // Copied, or put there again: what is in them tells.
+      const [labels = ""] = results
+      const whole = readFileSync(labels)
+      utimesSync(labels, 1, 1)
+      assert.deepStrictEqual(yield* go, [8, 1, 0])
+      // Of its size, and none.
+      writeFileSync(labels, new Uint8Array(whole.length))
+      utimesSync(labels, 1, 1)
+      assert.strictEqual((yield* go)[2], 1)
+      assert.deepStrictEqual([readFileSync(labels), yield* go], [whole, [8, 0, 0]])
+      // Of its time, and cut off.
+      const { atime, mtime } = statSync(labels)
+      truncateSync(labels, whole.length - 1)
+      utimesSync(labels, atime, mtime)
+      assert.strictEqual((yield* go)[2], 1)
+      assert.deepStrictEqual([readFileSync(labels), yield* go], [whole, [8, 0, 0]])
+      // As earlier versions noted them.
+      const journal = join(out, ".segformer/journal.log")
+      const lines = readFileSync(journal, "utf8").trimEnd().split("\n")
+      const old = lines.map((line) => {
+        const decoded = JournalLine.decode(Buffer.from(line))
+        if (decoded === undefined || JournalLine.isFailed(decoded)) throw new Error(line)
+        const { rec: _, ...own } = decoded
+        return JournalLine.encode(own)
+      })
+      writeFileSync(journal, old.join(""))
+      assert.deepStrictEqual(yield* go, [8, 8, 0])
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
   it.live("are those of every sink, and of services that only paint those that they gave", () =>
     Effect.gen(function* () {
       const out = yield* folder()
@@ -315,6 +393,8 @@ describe("results that are not there any more", () => {
       ]
       for (const [name, bytes] of spoilt) {
         writeFileSync(join(out, name), bytes)
+        // Disks tell times that are less than some milliseconds apart from each other as one.
+        utimesSync(join(out, name), 1, 1)
         assert.strictEqual((yield* go).missing, 1)
         assert.deepStrictEqual([whole("a.labels.png"), whole("a.overlay.jpg")], [labels, overlay])
       }

@@ -52,6 +52,7 @@ const rows: ReadonlyArray<readonly [name: string, text: string, classes: ClassTa
     `# label:color_rgb:parts:actions\n${lines((name, colour) => `${name}:${colour}::`)}`,
     coloured
   ],
+  ["Datumaro's without colours", `# label:color_rgb:parts:actions\n${lines((name) => `${name}:::`)}`, plain],
   ["the same with parts and actions", lines((name, colour) => `${name}:${colour}:a,b:c`), coloured],
   ["CamVid's label_colors.txt", lines((name, colour) => `${colour} ${name}`, " "), coloured],
   ["the same in columns", lines((name, colour) => `${colour}\t\t${name}`, "  "), coloured],

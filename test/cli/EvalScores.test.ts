@@ -183,6 +183,16 @@ describe("what flatters a score", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("says that ids are too high to hold each against every other", () =>
+    Effect.gen(function* () {
+      const { cwd } = yield* evaluate({ "a.png": png(row(0, 1)) }, { "a.png": png(row(0, 1)) })
+      writeFileSync(join(cwd, "ids.txt"), "0: background\n1: pit\n65535: void\n")
+      const { code, stderr } = yield* run(["eval", "found", "truth", "--classes", "ids.txt"], { cwd })
+      assert.strictEqual(code, 2)
+      assert.match(stderr, /--classes has ids up to 65535.*ids below 8192 can be scored/)
+    }).pipe(Effect.scoped)
+  )
+
   it.live(
     "a class of id 255 is counted, unless it is called what none is or the truth's ids are by one higher",
     () =>

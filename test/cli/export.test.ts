@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
@@ -319,6 +319,28 @@ describe("segformer export", () => {
           assert.match(stderr, says)
         }
       }).pipe(Effect.scoped)
+  )
+
+  it.live("two label maps whose files are one on this disk do not take each other's place", () =>
+    Effect.gen(function* () {
+      const [one, other] = [maps[0]!, maps[1]!]
+      const cwd = yield* folder({ "in/A.npy": Npy.fromLabelMap(one), "in/a.npy": Npy.fromLabelMap(other) })
+      mkdirSync(join(cwd, "out"))
+      const go = run(["export", "npy", "in", "--out", "out"], { cwd })
+      // As on a disk that takes both names for one.
+      symlinkSync("A.npy", join(cwd, "out", "a.npy"))
+      const { code, stderr } = yield* go
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /in\/a\.npy: it would take the place of out\/A\.npy/)
+      const read = (name: string) => Result.getOrThrow(Npy.toLabelMap(readFileSync(join(cwd, "out", name))))
+      assert.isTrue(LabelMap.equals(read("A.npy"), one))
+      // Where they are two files both are written, again too.
+      rmSync(join(cwd, "out", "a.npy"))
+      for (let i = 0; i < 2; i++) {
+        assert.strictEqual((yield* go).code, 0)
+        assert.isTrue(LabelMap.equals(read("A.npy"), one) && LabelMap.equals(read("a.npy"), other))
+      }
+    }).pipe(Effect.scoped)
   )
 
   it.live("does not leave out in silence what masks of 0 and 255 show", () =>
