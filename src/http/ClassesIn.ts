@@ -129,6 +129,22 @@ const isThing = (listed: ReadonlyArray<unknown>): boolean =>
   entryOf(listed[0])?.given === undefined &&
   !isBackground(entryOf(listed[0])?.name ?? "")
 
+/** Names whose ids are listed beside them, one for each; `undefined` where none are. */
+const zipped = (
+  names: ReadonlyArray<unknown>,
+  beside: Readonly<Record<string, unknown>>
+): ReadonlyArray<unknown> | undefined => {
+  const ids = firstOf(beside, ["class_ids", "category_ids", "label_ids"])
+  if (!Array.isArray(ids) || ids.length !== names.length || new Set(ids).size < ids.length) return undefined
+  return ids.every((id) => Side.toId(id) !== undefined) && names.every((name) => typeof name === "string")
+    ? names.map((name, index): unknown => ({ name, id: ids[index] }))
+    : undefined
+}
+
+/** A list of the names of a map, with their ids where something says so. */
+const ofMapList = (listed: ReadonlyArray<unknown>, beside: Readonly<Record<string, unknown>>) =>
+  zipped(listed, beside) ?? (isThing(listed) ? ["background", listed[0]] : listed)
+
 const fields = ["class_map", "id2label", "label2id", "classes", "class_names", "categories"] as const
 
 /** The classes that an object names, of a map of them or of something else; none where it names none. */
@@ -143,7 +159,7 @@ export const read = (
     for (const field of fields) {
       const given = value[field]
       const found = Array.isArray(given)
-        ? fromList(ofMap && isThing(given) ? ["background", given[0]] : given)
+        ? fromList(ofMap ? ofMapList(given, value) : given)
         : isRecord(given)
           ? fromTable(given)
           : []

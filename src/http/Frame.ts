@@ -188,6 +188,15 @@ const words = (value: Fields): Result.Result<Pick<Said, "unit" | "swapped">, str
     if (name === "imagerotation" && Side.toNumber(given) !== undefined && Side.toNumber(given) !== 0)
       return Result.fail(`its outlines are of the image turned by ${String(given)}°, which is not read here`)
     if (
+      /^(?:crs|srs|srid|epsg)$/.test(name) &&
+      /epsg|crs:?84|wgs|utm|^"?\d{4,}/i.test(JSON.stringify(given) ?? "")
+    ) {
+      const system = JSON.stringify(given).slice(0, 100)
+      return Result.fail(
+        `its outlines are in coordinates of the earth (${system}), and not of the image, which is not read here`
+      )
+    }
+    if (
       !unitFields.test(name) ||
       Predicate.isReadonlyObject(given) ||
       (typeof given === "string" && isPoints(given))

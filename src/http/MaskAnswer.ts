@@ -254,7 +254,7 @@ export const at = Effect.fnUntraced(function* (
   const { mask } = options
   const path = MaskPaths.within(json, place)
   const parent = MaskPaths.valueAt(json, parentOf(path))
-  const value = MaskPaths.asRows(MaskPaths.valueAt(json, path), parent, image)
+  const value = MaskPaths.asRows(yield* MaskPaths.unwrapped(MaskPaths.valueAt(json, path)), parent, image)
   const around = MaskPaths.around(json, path)
     .flatMap((each) => (isRecord(each.value) ? [each.value] : []))
     .toReversed()
@@ -262,6 +262,9 @@ export const at = Effect.fnUntraced(function* (
     mask?.as === undefined || mask.as === "masks"
       ? MaskList.beside(answer, path, value, parent, image)
       : undefined
+  const { fromOne, settled, thingsIn, unfinished } = yield* Segments.numbering
+  const open = Array.isArray(value) && value.length === 0 ? unfinished(around) : undefined
+  if (open !== undefined) return yield* fail(answer, path, open)
   const isOne = listed === undefined && !(Array.isArray(value) && isRecord(value[0]))
   const told = { ...options, stated: statedIn(around, isOne) }
   if (listed !== undefined)
@@ -272,7 +275,6 @@ export const at = Effect.fnUntraced(function* (
   const box = isRecord(parent) ? CroppedMask.boxOf(parent, value, image) : undefined
   if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
   const own = MaskDecoding.classesOf(options)
-  const { fromOne, settled, thingsIn } = yield* Segments.numbering
   const given = own.length > 0 ? [] : yield* named(answer, json, path, isOne)
   const classes = isOne ? fromOne(given, ClassesIn.isBackground) : given
   if (own.length > 0 && mask?.as !== "ids" && mask?.as !== "logits")

@@ -35,6 +35,21 @@ export const areNumbers = (values: ReadonlySet<number>, things: ReadonlyArray<Th
 const strange = (id: number | undefined, classes: unknown): string =>
   `it has the id ${id}, which is none of the classes beside it (${Decode.quoted(classes)}): ${hint}`
 
+/** That work is not done yet, by one of the objects around a list in which nothing stands: that is no answer of nothing found. */
+export const unfinished = (around: ReadonlyArray<Readonly<Record<string, unknown>>>): string | undefined => {
+  const said = around
+    .flatMap((each) => Object.entries(each))
+    .find(
+      ([key, value]) =>
+        /^(?:(?:job|task|request|prediction)_?)?(?:status|state)$/i.test(key) &&
+        typeof value === "string" &&
+        /^(?:in[ _-]?queue|(?:en)?queued|pending|processing|in[ _-]?progress|submitted|accepted|waiting|scheduled|started|starting)$/i.test(
+          value
+        )
+    )
+  return said && `nothing is in it, and its ${said[0]} is "${String(said[1])}": the work is not done yet`
+}
+
 /** The class ids in values that have a class in front of the number of a thing; nothing where they are classes already. */
 export const divided = (data: ArrayLike<number>, divisor: number): LabelMap.LabelData | undefined => {
   let most = 0

@@ -14,6 +14,8 @@ export interface Route {
   readonly settings: RouteSettings
   /** What in it takes an image, in words; `undefined` where nothing does. */
   readonly takes: string | undefined
+  /** The type of a picture that it answers; `undefined` where it says none. */
+  readonly gives: string | undefined
   /** The header that carries its key, `true` for `Authorization: Bearer`. */
   readonly key: string | true | undefined
 }
@@ -121,7 +123,10 @@ export const routes = (document: Json): ReadonlyArray<Route> => {
       if (!Errors.isRecord(operation) || path.includes("{")) return []
       const { settings, takes } = body(at(operation, "requestBody", "content"))
       const put: RouteSettings = method === "put" ? { method: "PUT" } : {}
-      return [{ path, settings: { path, ...put, ...settings }, takes, key: keyOf(operation) }]
+      const gives = Object.keys(recordOf(at(operation, "responses", "200", "content"))).find((type) =>
+        /^image\/[\w.+*-]+$/i.test(type)
+      )
+      return [{ path, settings: { path, ...put, ...settings }, takes, gives, key: keyOf(operation) }]
     })
   )
 }

@@ -42,7 +42,10 @@ export const openapi: Detect = (ask, known) =>
       certainty: route.takes === undefined ? "possible" : "likely",
       signs: [
         `/openapi.json has ${route.path}`,
-        ...(route.takes === undefined ? [] : [`which takes ${route.takes}`])
+        ...(route.takes === undefined ? [] : [`which takes ${route.takes}`]),
+        ...(route.gives === undefined
+          ? []
+          : [`and answers ${route.gives}, which may be the mask itself, or a picture of it`])
       ],
       model: known.model ?? title,
       health: Errors.healthByStatus(healthPath ?? "/health"),

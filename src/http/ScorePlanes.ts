@@ -147,7 +147,13 @@ export function* flawOf(
       return 'of planes that overlap or leave gaps of 0 in all of them: masks of things? They need a list of as many labels beside them. Say with `as: "logits"` if they are scores'
     // Who says where the classes are, or names as many, has scores.
     const isSaid = channels !== undefined || classes.length === count
-    if (most !== undefined && most > 1 && count <= 4 && !isSaid && !(yield* areShares(planes)))
+    if (
+      most !== undefined &&
+      most > 1 &&
+      (count <= 4 || most <= 40) &&
+      !isSaid &&
+      !(yield* areShares(planes))
+    )
       return 'of whole numbers that do not add up: several maps of class ids? Say with `as: "logits"` if they are scores'
   }
   const odd = yield* stranger(planes, classes)

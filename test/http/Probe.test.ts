@@ -56,6 +56,31 @@ describe("probe", () => {
   )
 
   live(
+    "says of a route that its document has a picture for its answer",
+    Effect.gen(function* () {
+      const form = { type: "object", properties: { file: { type: "string", format: "binary" } } }
+      const routeOf = (content: object) => ({
+        post: {
+          requestBody: { content: { "multipart/form-data": { schema: form } } },
+          responses: { 200: { content } }
+        }
+      })
+      for (const [content, expected] of [
+        [{ "image/png": {} }, true],
+        [{ "application/json": {} }, false]
+      ] as const) {
+        const document = { openapi: "3.1.0", info: {}, paths: { "/segment": routeOf(content) } }
+        const server = yield* http(({ path }, response) =>
+          path === "/openapi.json" ? sendJson(response, document) : sendJson(response, { detail: "no" }, 422)
+        )
+        const { signs } = yield* Probe.probe(server.url)
+        const sign = "and answers image/png, which may be the mask itself, or a picture of it"
+        assert.strictEqual(signs.includes(sign), expected, signs.join("; "))
+      }
+    })
+  )
+
+  live(
     "knows `segformer serve`, its model and its classes",
     Effect.gen(function* () {
       const segmenter = SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction))

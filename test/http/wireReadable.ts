@@ -128,6 +128,8 @@ export const readable: ReadonlyArray<readonly [string, Made, Handler, ReadonlyAr
   ],
   ["a byte order mark", Custom.make(), raw(`\ufeff${JSON.stringify({ mask: rows() })}`), truth],
   ["JSON in JSON", BentoML.make(), raw(JSON.stringify(JSON.stringify({ mask: rows() }))), truth],
+  ["rows as JSON in a text", Custom.make(), json({ mask: JSON.stringify(rows()) }), truth],
+  ["run lengths as JSON in a text", Custom.make(), json({ mask: JSON.stringify(rleOf(1)) }), road],
   [
     "JSON that a gateway wrapped",
     Custom.make(),

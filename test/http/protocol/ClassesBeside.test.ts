@@ -69,6 +69,53 @@ describe("classes that begin at 1", () => {
   )
 })
 
+describe("names with a list of ids beside them", () => {
+  it.effect("go by those, and by their places where each thing has one", () =>
+    Effect.gen(function* () {
+      const names = ["tree", "sky", "road"]
+      for (const field of ["class_ids", "category_ids", "label_ids"])
+        assert.deepStrictEqual(yield* namesIn({ mask: thirds, class_names: names, [field]: [2, 0, "1"] }), [
+          "0 sky",
+          "1 road",
+          "2 tree"
+        ])
+      const found = { mask: plane(width, height, (x) => (x < 24 ? 3 : 7)), classes: ["wall", "sky"] }
+      assert.deepStrictEqual(yield* namesIn({ ...found, class_ids: [3, 7] }), ["3 wall", "7 sky"])
+      for (const ids of [[0, 1, 1], [0, 1, 2, 1], ["a", "b", "c"], 3])
+        assert.deepStrictEqual(yield* namesIn({ mask: thirds, classes: names, label_ids: ids }), [
+          "0 tree",
+          "1 sky",
+          "2 road"
+        ])
+    })
+  )
+})
+
+describe("an empty list", () => {
+  it.effect("is nothing found, unless the work is not done yet", () =>
+    Effect.gen(function* () {
+      for (const beside of [
+        { status: "processing" },
+        { state: "PENDING" },
+        { job_status: "IN_QUEUE" },
+        { status: "in progress" }
+      ]) {
+        assert.include(yield* refused(decode({ ...beside, masks: [] })), "the work is not done yet")
+        assert.include(yield* refused(decode({ ...beside, output: { predictions: [] } })), "not done yet")
+        assert.deepStrictEqual(yield* shares({ ...beside, mask: thirds }), { 0: 24, 1: 12, 2: 12 })
+      }
+      for (const beside of [
+        { status: "ok" },
+        { status: "completed" },
+        { status: 3 },
+        { stage: "pending" },
+        {}
+      ])
+        assert.deepStrictEqual(yield* shares({ ...beside, masks: [] }), { 255: 48 })
+    })
+  )
+})
+
 describe("what no mask of a list is on", () => {
   const things = (classes: unknown, label = "road") => ({
     classes,

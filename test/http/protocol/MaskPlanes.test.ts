@@ -87,7 +87,8 @@ describe("planes of whole numbers", () => {
 
   it.effect("that do not add up are several maps, also without a 0", () =>
     Effect.gen(function* () {
-      for (const mask of [[first, second], [first, first, second], pairs, [[first, second]]])
+      const slices = [first, second, first, second, first.map((row) => row.map(() => 0)), first]
+      for (const mask of [[first, second], [first, first, second], pairs, [[first, second]], slices])
         assert.include(yield* refusal({ mask }), "several maps of class ids?")
     })
   )

@@ -336,3 +336,27 @@ describe("outlines in parts of the sides", () => {
     })
   )
 })
+
+describe("outlines in coordinates of the earth", () => {
+  const feature = {
+    type: "Feature",
+    properties: { class: "pit" },
+    geometry: { type: "Polygon", coordinates: [[...points, points[0]]] }
+  }
+  const collection = { type: "FeatureCollection", features: [feature] }
+
+  it.effect("are refused, and are pixels where they say so or nothing", () =>
+    Effect.gen(function* () {
+      for (const beside of [
+        { crs: { type: "name", properties: { name: "EPSG:4326" } } },
+        { crs: { type: "name", properties: { name: "urn:ogc:def:crs:OGC:1.3:CRS84" } } },
+        { crs: "epsg:32633" },
+        { epsg: 3857 },
+        { srid: "4326" }
+      ])
+        assert.include(yield* refused({ ...collection, ...beside }), "in coordinates of the earth")
+      for (const beside of [{}, { crs: null }, { crs: { type: "name", properties: { name: "pixels" } } }])
+        assert.deepStrictEqual(yield* drawn({ ...collection, ...beside }), asStands)
+    })
+  )
+})
