@@ -85,6 +85,37 @@ export const dispatcher = (
     : new Undici.ProxyAgent({ ...rest, uri: proxy, requestTls: tls, proxyTls: tls })
 }
 
+interface Http1Options extends Partial<Dispatcher.RequestOptions> {
+  readonly allowH2: false
+}
+
+/** What a service says in the handshake that speaks HTTP/2 and nothing else. */
+const onlyHttp2 = "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
+
+/**
+ * A client that speaks HTTP/1.1 with whoever does: of an answer in HTTP/2 without a stated length, undici takes one that its
+ * service breaks off for whole.
+ */
+const preferringHttp1 = (client: HttpClient.HttpClient): HttpClient.HttpClient => {
+  const others = new Set<string>()
+  return HttpClient.transform(client, (sent, request) => {
+    const origin = URL.canParse(request.url) ? new URL(request.url).origin : request.url
+    if (others.has(origin)) return sent
+    const inHttp1 = Effect.updateService(sent, NodeHttpClient.UndiciOptions, (options): Http1Options => ({
+      ...options,
+      allowH2: false
+    }))
+    return Effect.catchIf(
+      inHttp1,
+      (error) => BodyFailure.codeOf(error.reason.cause) === onlyHttp2,
+      () => {
+        others.add(origin)
+        return sent
+      }
+    )
+  })
+}
+
 /** The client, and in the context which proxies it goes by. */
 export const layer = (options: ClientOptions = {}): Layer.Layer<HttpClient.HttpClient> =>
   Layer.effectContext(
@@ -124,7 +155,9 @@ const clientOf = (options: ClientOptions, proxy: string | undefined) =>
       (dispatcher) => Effect.promise(() => dispatcher.destroy())
     )
     const used = options.wrap === undefined ? own : options.wrap(own, proxy)
-    return yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, used)
+    return preferringHttp1(
+      yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, used)
+    )
   })
 
 /** What Squid says where it has passed nothing on. */

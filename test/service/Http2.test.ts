@@ -1,0 +1,61 @@
+/** Services that speak HTTP/2, beside HTTP/1.1 or alone. */
+import * as http2 from "node:http2"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { HttpBody } from "effect/http"
+import { Exchange } from "effect-segformer/service"
+import { NodeHttp } from "effect-segformer/service/node"
+import { listening } from "../support/TestServer.ts"
+import * as TlsServer from "../support/TlsServer.ts"
+import { attempt, send, text } from "./support.ts"
+
+type Answer = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void
+
+const serving = (allowHTTP1: boolean, answer: Answer) =>
+  Effect.gen(function* () {
+    const { cert, key } = TlsServer
+    const server = http2.createSecureServer({ key, cert, allowHTTP1 }, (request, response) => {
+      response.on("error", () => {})
+      answer(request, response)
+    })
+    server.on("session", (session) => session.on("error", () => {}))
+    const { port } = yield* listening(server)
+    return { url: `https://127.0.0.1:${port}` }
+  })
+
+const trusting = Effect.provide(NodeHttp.layer({ ca: TlsServer.cert }))
+
+describe("NodeHttp and HTTP/2", () => {
+  it.live.each([false, true])("an answer that breaks off is not whole, its length stated: %s", (isStated) =>
+    Effect.gen(function* () {
+      const server = yield* serving(true, (request, response) => {
+        response.writeHead(200, isStated ? { "content-length": "100" } : {})
+        response.write('{"a":1}')
+        // Once that much has arrived.
+        setTimeout(() => {
+          if (request.httpVersion === "2.0") request.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR)
+          else request.socket.destroy()
+        }, 20)
+      })
+      const error = yield* Effect.flip(send(server))
+      assert.strictEqual(error._tag, "ConnectionFailed")
+      assert.isTrue(error.isRetryable)
+    }).pipe(trusting, Effect.scoped)
+  )
+
+  it.live("a service that speaks nothing else is called all the same, with its body, again and again", () =>
+    Effect.gen(function* () {
+      const server = yield* serving(false, (request, response) => {
+        const chunks: Array<Uint8Array> = []
+        request.on("data", (chunk: Uint8Array) => chunks.push(chunk))
+        request.on("end", () => response.end(`${request.httpVersion} ${Buffer.concat(chunks).toString()}`))
+      })
+      const exchange = yield* Exchange.make({ baseUrl: server.url })
+      for (const said of ["one", "two"]) {
+        const body = HttpBody.text(said)
+        const answer = yield* exchange.send({ method: "POST", path: "/thing", body }, attempt())
+        assert.strictEqual(text(answer), `2.0 ${said}`)
+      }
+    }).pipe(trusting, Effect.scoped)
+  )
+})
