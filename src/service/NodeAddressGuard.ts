@@ -64,8 +64,11 @@ const system: LookupFunction = (name, options, callback) => systemLookup(name, o
 export const layer = (options: NodeAddressGuardOptions = {}): Layer.Layer<HttpClient.HttpClient> => {
   const lookup = options.lookup ?? system
   const tls = NodeProxy.trusting(options.ca)
-  const free = Undici.buildConnector({ ...tls, lookup })
-  const strict = Undici.buildConnector({ ...tls, lookup: guarded(lookup) })
+  const connectors = (allowH2: boolean) => ({
+    free: Undici.buildConnector({ ...tls, lookup, allowH2 }),
+    strict: Undici.buildConnector({ ...tls, lookup: guarded(lookup), allowH2 })
+  })
+  const [inAny, inHttp1] = [connectors(true), connectors(false)]
   const connect: buildConnector.connector = (target, callback) => {
     const name = target.hostname.replace(/^\[(.*)\]$/, "$1")
     const host = name.includes(":") ? `[${name}]` : name
@@ -75,6 +78,7 @@ export const layer = (options: NodeAddressGuardOptions = {}): Layer.Layer<HttpCl
     if (!isAllowed && AddressGuard.isAddress(name) && !AddressGuard.isPublic(name)) {
       return callback(privateAddress(name, name), null)
     }
+    const { free, strict } = Reflect.get(target, "allowH2") === false ? inHttp1 : inAny
     return (isAllowed ? free : strict)(target, callback)
   }
   /** The proxy connects, and looks names up for itself: what one resolves to here is all that can be judged. */

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { HttpBody } from "effect/http"
 import { Exchange } from "effect-segformer/service"
-import { NodeHttp } from "effect-segformer/service/node"
+import { NodeAddressGuard, NodeHttp } from "effect-segformer/service/node"
 import { listening } from "../support/TestServer.ts"
 import * as TlsServer from "../support/TlsServer.ts"
 import { attempt, send, text } from "./support.ts"
@@ -23,9 +23,14 @@ const serving = (allowHTTP1: boolean, answer: Answer) =>
     return { url: `https://127.0.0.1:${port}` }
   })
 
-const trusting = Effect.provide(NodeHttp.layer({ ca: TlsServer.cert }))
+const clients = [
+  ["NodeHttp", () => NodeHttp.layer({ ca: TlsServer.cert })],
+  ["NodeAddressGuard", (host: string) => NodeAddressGuard.layer({ ca: TlsServer.cert, allowPrivate: [host] })]
+] as const
 
-describe("NodeHttp and HTTP/2", () => {
+describe.each(clients)("%s and HTTP/2", (_, client) => {
+  const trusting = ({ url }: { readonly url: string }) => Effect.provide(client(new URL(url).host))
+
   it.live.each([false, true])("an answer that breaks off is not whole, its length stated: %s", (isStated) =>
     Effect.gen(function* () {
       const server = yield* serving(true, (request, response) => {
@@ -37,10 +42,10 @@ describe("NodeHttp and HTTP/2", () => {
           else request.socket.destroy()
         }, 20)
       })
-      const error = yield* Effect.flip(send(server))
+      const error = yield* Effect.flip(send(server)).pipe(trusting(server))
       assert.strictEqual(error._tag, "ConnectionFailed")
       assert.isTrue(error.isRetryable)
-    }).pipe(trusting, Effect.scoped)
+    }).pipe(Effect.scoped)
   )
 
   it.live("a service that speaks nothing else is called all the same, with its body, again and again", () =>
@@ -50,12 +55,15 @@ describe("NodeHttp and HTTP/2", () => {
         request.on("data", (chunk: Uint8Array) => chunks.push(chunk))
         request.on("end", () => response.end(`${request.httpVersion} ${Buffer.concat(chunks).toString()}`))
       })
-      const exchange = yield* Exchange.make({ baseUrl: server.url })
-      for (const said of ["one", "two"]) {
-        const body = HttpBody.text(said)
-        const answer = yield* exchange.send({ method: "POST", path: "/thing", body }, attempt())
-        assert.strictEqual(text(answer), `2.0 ${said}`)
-      }
-    }).pipe(trusting, Effect.scoped)
+      const calls = Effect.gen(function* () {
+        const exchange = yield* Exchange.make({ baseUrl: server.url })
+        for (const said of ["one", "two"]) {
+          const body = HttpBody.text(said)
+          const answer = yield* exchange.send({ method: "POST", path: "/thing", body }, attempt())
+          assert.strictEqual(text(answer), `2.0 ${said}`)
+        }
+      })
+      yield* calls.pipe(trusting(server))
+    }).pipe(Effect.scoped)
   )
 })
