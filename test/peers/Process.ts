@@ -144,7 +144,8 @@ const answered = async ({ ready }: ProcessOptions, started: Started): Promise<st
           return true
         }
       : () => ready(started.url)
-  const until = performance.now() + hangs / 2
+  // Less than the whole of its start may take: what it wrote is told.
+  const until = performance.now() + 4 * hangs
   while (performance.now() < until) {
     if (hasEnded(started.process)) return `ended at once: ${started.output().slice(-2000)}`
     if (await asks().catch(() => false)) return undefined
