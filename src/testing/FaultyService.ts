@@ -20,7 +20,7 @@
  * ```
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http"
-import type { Socket } from "node:net"
+import { connect, createServer as createTcpServer, type Socket } from "node:net"
 import { Readable } from "node:stream"
 import { Duration, Effect, type Scope } from "effect"
 import * as Bomb from "./Bomb.ts"
@@ -192,7 +192,7 @@ export interface FaultyService {
   readonly mostAtOnce: number
   /** From now on it behaves so. */
   readonly behave: (script: Script) => void
-  /** Closes the port and every connection: callers are refused until it is up again, at the same port. */
+  /** Closes the port and every connection: callers are refused until it is up again, at the same port, which nobody else is given. */
   readonly down: Effect.Effect<void>
   readonly up: Effect.Effect<void>
 }
@@ -249,18 +249,28 @@ export const make = (
     })
     server.on("clientError", (_, socket) => socket.destroy())
 
+    let held: Socket | undefined
+    const release = () => {
+      held?.resetAndDestroy()
+      held = undefined
+    }
     const up = Effect.callback<void>((resume) => {
+      release()
       server.listen(port, "127.0.0.1", () => {
         const address = server.address()
         if (typeof address === "object" && address !== null) port = address.port
         resume(Effect.void)
       })
     })
-    const down = Effect.callback<void>((resume) => {
+    const closed = Effect.callback<void>((resume) => {
       server.close(() => resume(Effect.void))
       for (const socket of sockets) socket.destroy()
     })
-    yield* Effect.acquireRelease(up, () => down)
+    const down = Effect.gen(function* () {
+      release()
+      ;[, held] = yield* Effect.all([closed, hold(port)], { concurrency: "unbounded" })
+    })
+    yield* Effect.acquireRelease(up, () => Effect.andThen(closed, Effect.sync(release)))
 
     return {
       url: `http://127.0.0.1:${port}`,
@@ -285,6 +295,33 @@ export const make = (
       down,
       up
     }
+  })
+
+/**
+ * Has a port at which nobody listens: the system gives it to nobody for as long as this connection from it to elsewhere is open.
+ * It keeps no program alive.
+ */
+const hold = (localPort: number): Effect.Effect<Socket | undefined> =>
+  Effect.callback((resume) => {
+    const elsewhere = createTcpServer((socket) => socket.on("error", () => {}).unref())
+    const settle = (socket: Socket | undefined) => {
+      elsewhere.close()
+      resume(Effect.succeed(socket))
+    }
+    elsewhere.listen(0, "127.0.0.1", () => {
+      const address = elsewhere.address()
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      const socket = connect({ host: "127.0.0.1", port, localAddress: "127.0.0.1", localPort })
+      socket.once("error", () => settle(undefined))
+      socket.once("connect", () =>
+        settle(
+          socket
+            .removeAllListeners("error")
+            .on("error", () => {})
+            .unref()
+        )
+      )
+    })
   })
 
 const keptBytes = 64 * 1024

@@ -1,4 +1,5 @@
 /** That the service misbehaves as it says: looked at by the platform's own `fetch` and by bare sockets. */
+import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { connect } from "node:net"
@@ -142,6 +143,19 @@ describe("FaultyService", () => {
       assert.deepStrictEqual(yield* fetched(service.url), { broke: "ECONNRESET" })
       yield* service.down
       assert.deepStrictEqual(yield* fetched(service.url), { broke: "ECONNREFUSED" })
+      yield* service.up
+      assert.deepInclude(yield* fetched(service.url), { status: 200 })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live.skipIf(process.platform !== "linux")("has its port while it is down: nobody else is given it", () =>
+    Effect.gen(function* () {
+      const service = yield* Faulty.make([Faulty.json(1)])
+      yield* service.down
+      const own = service.port.toString(16).toUpperCase().padStart(4, "0")
+      // A connection that is established, from 127.0.0.1 at this port.
+      const taken = new RegExp(`^ *\\d+: 0100007F:${own} \\S+ 01 `, "m")
+      assert.match(readFileSync("/proc/net/tcp", "utf8"), taken)
       yield* service.up
       assert.deepInclude(yield* fetched(service.url), { status: 200 })
     }).pipe(Effect.scoped)
