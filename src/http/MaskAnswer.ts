@@ -262,8 +262,8 @@ export const at = Effect.fnUntraced(function* (
     mask?.as === undefined || mask.as === "masks"
       ? MaskList.beside(answer, path, value, parent, image)
       : undefined
-  const { fromOne, settled, thingsIn, unfinished } = yield* Segments.numbering
-  const open = Array.isArray(value) && value.length === 0 ? unfinished(around) : undefined
+  const open =
+    Array.isArray(value) && value.length === 0 ? (yield* Segments.numbering).unfinished(around) : undefined
   if (open !== undefined) return yield* fail(answer, path, open)
   const isOne = listed === undefined && !(Array.isArray(value) && isRecord(value[0]))
   const told = { ...options, stated: statedIn(around, isOne) }
@@ -276,7 +276,8 @@ export const at = Effect.fnUntraced(function* (
   if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
   const own = MaskDecoding.classesOf(options)
   const given = own.length > 0 ? [] : yield* named(answer, json, path, isOne)
-  const classes = isOne ? fromOne(given, ClassesIn.isBackground) : given
+  const classes =
+    isOne && given[0]?.id === 1 ? (yield* Segments.numbering).fromOne(given, ClassesIn.isBackground) : given
   if (own.length > 0 && mask?.as !== "ids" && mask?.as !== "logits")
     yield* refuseOtherOrder(answer, own, json, path)
   const colored = classes.some(({ color }) => color !== undefined)
@@ -290,14 +291,18 @@ export const at = Effect.fnUntraced(function* (
   const mayBeNumbers = !saysIds(options) && (typeof value === "string" || Array.isArray(value))
   const things = mayBeNumbers ? yield* Segments.ofThings(answer, json, path, value, image, known) : undefined
   if (things !== undefined) return things
-  const found = Effect.flatMap(fromValue(answer, path, value, image, known, around), (read) => {
-    const sure = classes === given ? read : settled(read, given)
-    return typeof sure === "string" ? fail(answer, path, sure) : Effect.succeed(sure)
+  const found = Effect.gen(function* () {
+    const read = yield* fromValue(answer, path, value, image, known, around)
+    const sure = classes === given ? read : (yield* Segments.numbering).settled(read, given)
+    return typeof sure === "string" ? yield* fail(answer, path, sure) : sure
   })
   const single = saysIds(options) ? undefined : MaskList.single(path, value, parent)
   if (single === undefined) {
     const map = yield* found
-    const flaw = saysIds(options) || !isRecord(parent) ? undefined : thingsIn(map, parent)
+    const flaw =
+      !saysIds(options) && isRecord(parent) && Array.isArray(parent["class_ids"] ?? parent["category_ids"])
+        ? (yield* Segments.numbering).thingsIn(map, parent)
+        : undefined
     return flaw === undefined ? map : yield* fail(answer, path, flaw)
   }
   // Points are no map of ids, few as they are.
