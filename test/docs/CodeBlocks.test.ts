@@ -67,6 +67,23 @@ describe("code blocks", () => {
     }
   })
 
+  it("none takes a place among classes for an id: ids have holes", () => {
+    const examples = globSync("docs/examples/**/*.ts", { cwd: root }).map((name) => ({
+      name,
+      code: readFileSync(join(root, name), "utf8")
+    }))
+    const wrong = [...blocks, ...examples].filter(({ code }) =>
+      /(?:classes|classTable|palette)(?:\?\.)?\[(?!\d+\])|(?:classes|classTable|palette)\.at\((?!-?\d)/i.test(
+        code
+      )
+    )
+    assert.deepStrictEqual(
+      wrong.map(({ name }) => name),
+      [],
+      "ClassTable.nameOf and Palette.colorOf take ids"
+    )
+  })
+
   it("there are some", () => {
     assert.isAbove(blocks.filter(({ states }) => states).length, 10)
   })
