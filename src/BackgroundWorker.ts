@@ -9,6 +9,10 @@ export const modules = {
   model: "effect-segformer/onnx/web/worker"
 } as const
 
+/** Of a worker that never was there, what is wrong: a bundle that lacks its script, say. */
+export const notStarted = (module: keyof typeof modules, detail: string): string =>
+  `the worker ${modules[module]}, a script of its own: ${detail}`
+
 type Module = (typeof modules)[keyof typeof modules]
 
 /** What can be handed over and not copied. */

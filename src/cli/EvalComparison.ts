@@ -6,8 +6,7 @@ import * as LabelPngWriter from "../files/LabelPngWriter.ts"
 import { type NotWritten, notWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import * as Folder from "../image/Folder.ts"
-import type { DependencyMissing, ImageError } from "../image/ImageError.ts"
-import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
+import { type CodecError, ImageCodec, type Raster } from "../image/ImageCodec.ts"
 import * as Agreement from "../mask/Agreement.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
@@ -99,7 +98,7 @@ export class Comparison {
     photo: Effect.Effect<Raster | undefined, E, R>
   ): Effect.Effect<
     void,
-    E | MaskNotDecodable | ImageError | DependencyMissing | NotWritten,
+    E | MaskNotDecodable | CodecError | NotWritten,
     R | ImageCodec | FileSystem.FileSystem
   > {
     return Effect.gen({ self: this }, function* () {

@@ -3,8 +3,7 @@
  * normalising to their callers. In slices, so that nothing else in this process has to wait for a large image.
  */
 import { Effect } from "effect"
-import type { ImageCodec } from "../image/ImageCodec.ts"
-import type { DependencyMissing, ImageError } from "../image/ImageError.ts"
+import type { CodecError, ImageCodec } from "../image/ImageCodec.ts"
 import type { Image } from "../image/ImageSource.ts"
 import * as Preprocessing from "../image/Preprocessing.ts"
 
@@ -23,7 +22,7 @@ export const make = Effect.fnUntraced(function* (
   codec: ImageCodec["Service"],
   image: Image,
   preprocessing: Preprocessing.Preprocessing
-): Effect.fn.Return<PixelValues, ImageError | DependencyMissing> {
+): Effect.fn.Return<PixelValues, CodecError> {
   const { data, height, width } = yield* codec.decode(image)
   const input = Preprocessing.make(preprocessing, width, height)
   for (let at = 0; at < data.length; at += slice) {

@@ -4,12 +4,16 @@
  */
 import { Context, type Effect, Layer } from "effect"
 import type { Image } from "./Image.ts"
+import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
 import type { DependencyMissing, ImageError } from "./ImageError.ts"
 import type { Raster } from "./Raster.ts"
 import type { Stretch } from "./Stretch.ts"
 import { CurrentTextRenderer, type TextRenderer } from "./TextRenderer.ts"
 
 export type { Raster }
+
+/** Why there are no pixels, or no file: the image, or what the codec stands on. */
+export type CodecError = ImageError | DependencyMissing | CodeNotLoaded
 
 export interface DecodeOptions {
   /** 3 by default: transparency is dropped, not blended with anything, as Pillow's `convert("RGB")` does. */
@@ -37,15 +41,12 @@ export class ImageCodec extends Context.Service<
      * pixels belong to the caller, who may change them or give their memory back: no codec keeps them or gives them
      * twice. Those of an image that has `pixels` need not be decoded.
      */
-    readonly decode: (
-      image: Image,
-      options?: DecodeOptions
-    ) => Effect.Effect<Raster, ImageError | DependencyMissing>
+    readonly decode: (image: Image, options?: DecodeOptions) => Effect.Effect<Raster, CodecError>
     readonly encode: (
       raster: Raster,
       format: "png" | "jpeg" | "webp",
       options?: EncodeOptions
-    ) => Effect.Effect<Uint8Array, ImageError | DependencyMissing>
+    ) => Effect.Effect<Uint8Array, CodecError>
     /**
      * Fails where a package that the codec stands on is not installed: so that whoever needs others too can say at once
      * all that is missing. Without it the codec needs none.

@@ -17,8 +17,10 @@ export const fromRaster = (
     const detail = `its sides must be whole numbers of pixels, but are ${width} x ${height}`
     return Effect.fail(new NotAnImage({ source, detail }))
   }
-  const png = Effect.catchTag(codec.encode(raster, "png"), "DependencyMissing", ({ message }) =>
-    Effect.fail(new ImageNotReadable({ source, detail: message }))
+  const png = Effect.catchTag(
+    codec.encode(raster, "png"),
+    ["DependencyMissing", "CodeNotLoaded"],
+    ({ message }) => Effect.fail(new ImageNotReadable({ source, detail: message }))
   )
   const image = fromPixels({
     source,

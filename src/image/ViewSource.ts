@@ -14,6 +14,9 @@ const paged: ReadonlySet<ImageFormat.ImageFormat> = new Set(["tiff", "gif", "web
 /** Images of these may have more than 8 bits a sample. */
 const deep: ReadonlySet<ImageFormat.ImageFormat> = new Set(["tiff", "png"])
 
+/** What a codec may stand on, and lack. */
+const without = ["DependencyMissing", "CodeNotLoaded"] as const
+
 /** An image that was opened, as a view of it. */
 export const open = <E, R>(
   opened: Effect.Effect<Image, E, R>,
@@ -32,9 +35,9 @@ export const open = <E, R>(
     const paging = page === 1 ? first : yield* pageOf(image, page, { ...defaultLimits, ...limits })
     const lacking = ({ message }: { readonly message: string }) =>
       Effect.fail(new ImageNotReadable({ source: image.source, detail: message }))
-    const pixels = Effect.catchTag(codec.decode(paging, { stretch }), "DependencyMissing", lacking)
+    const pixels = Effect.catchTag(codec.decode(paging, { stretch }), without, lacking)
     const png = Effect.flatMap(pixels, (raster) =>
-      Effect.catchTag(codec.encode(raster, "png"), "DependencyMissing", lacking)
+      Effect.catchTag(codec.encode(raster, "png"), without, lacking)
     )
     const { height, name, source: from, width } = paging
     const whole = yield* RasterImage.fromPixels({ source: from, name, width, height, pixels, png })

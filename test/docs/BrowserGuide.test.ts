@@ -51,6 +51,40 @@ describe.skipIf(Needs.chromium === undefined)("docs/guides/browser.md", () => {
       assert.strictEqual(told[0], `${map.width} x ${map.height} pixels: ${found.join(", ")}`)
       assert.match(told[1] ?? "", /^notes.txt is not an image/)
       assert.isTrue(asked.some((path) => path.endsWith(".onnx")))
+      // Whatever is missing is told, and the next picture is for a model that is loaded anew.
+      for (const [missing, why] of [
+        [/\.onnx$/, /Cannot load the model bundled: .*\.onnx cannot be read \(404/],
+        [/\.wasm$/, /Cannot load the model bundled: .*files of ONNX Runtime cannot be loaded/]
+      ] as const) {
+        const later = yield* Effect.promise(async () => {
+          const errors: Array<string> = []
+          page.on("pageerror", ({ message }) => errors.push(message))
+          await page.route(missing, (route) => route.fulfill({ status: 404, body: "" }))
+          await page.goto(`${origin}/`)
+          const before = await page.textContent("output")
+          await page.setInputFiles("input", sample)
+          await page.waitForFunction((before) => document.querySelector("output")!.value !== before, before)
+          const first = await page.textContent("output")
+          await page.unroute(missing)
+          await page.setInputFiles("input", sample)
+          await page.waitForFunction((first) => document.querySelector("output")!.value !== first, first)
+          return { errors, first, second: await page.textContent("output") }
+        })
+        assert.match(later.first ?? "", why)
+        assert.strictEqual(later.second, told[0])
+        assert.deepStrictEqual(later.errors, [])
+      }
+      // A file that does not come once is asked for again.
+      const hiccup = yield* Effect.promise(async () => {
+        let requests = 0
+        await page.route(/\.onnx$/, (route) => (++requests === 1 ? route.abort() : route.continue()))
+        await page.goto(`${origin}/`)
+        const before = await page.textContent("output")
+        await page.setInputFiles("input", sample)
+        await page.waitForFunction((before) => document.querySelector("output")!.value !== before, before)
+        return { requests, text: await page.textContent("output") }
+      })
+      assert.deepStrictEqual(hiccup, { requests: 2, text: told[0] })
     }).pipe(Effect.scoped)
   )
 })

@@ -207,7 +207,8 @@ describe("sessions in workers", () => {
         }
       })
       const error = yield* Effect.flip(Effect.provide(refused, SharpCodec.layer))
-      assert.match(error.message, /a worker for it cannot be started \(a policy of the page forbids it\)/)
+      assert.strictEqual(error._tag, "CodeNotLoaded")
+      assert.match(error.message, /effect-segformer\/onnx\/web\/worker.*: a policy of the page forbids it/)
     }).pipe(Effect.scoped)
   )
 

@@ -252,7 +252,7 @@ describe("a session of two workers", () => {
       [
         "one of Bun's that ends, as an empty script does",
         told((worker) => worker.dispatchEvent(Object.assign(new Event("close"), { code: 0 }))),
-        /the worker ended \(exit code 0\)/
+        /a script of its own: exit code 0/
       ],
       [
         "a thread of another script",
@@ -263,9 +263,9 @@ describe("a session of two workers", () => {
       [
         "a thread that fails",
         thread("throw new Error('no such thing')"),
-        /the worker ended \(no such thing\)/
+        /a script of its own: no such thing/
       ],
-      ["a thread without a listener", thread(""), /the worker ended \(exit code 0\)/]
+      ["a thread without a listener", thread(""), /a script of its own: exit code 0/]
     ]
     for (const [name, worker, says] of all) {
       const log: Array<string> = []
@@ -279,7 +279,10 @@ describe("a session of two workers", () => {
           load,
           {
             ready: () => log.push("ready"),
-            unusable: ({ detail }) => log.push(detail),
+            unusable: ({ detail, reason }) => {
+              log.push(detail)
+              assert.strictEqual(reason, "code", name)
+            },
             gone
           }
         )

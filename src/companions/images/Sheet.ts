@@ -3,8 +3,7 @@
  * and in its middle. One picture is in memory at a time, besides the page.
  */
 import { Effect } from "effect"
-import { ImageCodec, type Raster } from "../../image/ImageCodec.ts"
-import type { DependencyMissing, ImageError } from "../../image/ImageError.ts"
+import { type CodecError, ImageCodec, type Raster } from "../../image/ImageCodec.ts"
 import type { Image, SourceError } from "../../image/ImageSource.ts"
 import type { Box } from "../../mask/Region.ts"
 import type { PlacedPicture, WritePdf } from "../SheetPdf.ts"
@@ -69,7 +68,7 @@ const placed = Effect.fnUntraced(function* <E, E2, R>(
   layout: Layout,
   open: OpenPicture<E>,
   use: (picture: Raster, place: Box) => Effect.Effect<void, E2, R>
-): Effect.fn.Return<void, E | E2 | ImageError | DependencyMissing, ImageCodec | R> {
+): Effect.fn.Return<void, E | E2 | CodecError, ImageCodec | R> {
   const codec = yield* ImageCodec
   const places = cells(layout)
   for (const [index, path] of paths.entries()) {
@@ -84,7 +83,7 @@ export const png = Effect.fnUntraced(function* <E = SourceError>(
   paths: ReadonlyArray<string>,
   layout: Layout,
   open: OpenPicture<E>
-): Effect.fn.Return<Uint8Array, E | ImageError | DependencyMissing, ImageCodec> {
+): Effect.fn.Return<Uint8Array, E | CodecError, ImageCodec> {
   const codec = yield* ImageCodec
   const { height, width } = pageSize(layout.orientation, resolution)
   const data = new Uint8Array(width * height * 3).fill(255)
@@ -98,7 +97,7 @@ export const pdf = Effect.fnUntraced(function* <E = SourceError>(
   layout: Layout,
   open: OpenPicture<E>,
   write: WritePdf
-): Effect.fn.Return<Uint8Array, E | ImageError | DependencyMissing, ImageCodec> {
+): Effect.fn.Return<Uint8Array, E | CodecError, ImageCodec> {
   const codec = yield* ImageCodec
   const point = 72 / resolution
   const pictures: Array<PlacedPicture> = []

@@ -5,8 +5,8 @@
 import { Bytes, Effect } from "effect"
 import { HttpBody } from "effect/http"
 import * as Halves from "../../image/Halves.ts"
-import type { ImageCodec } from "../../image/ImageCodec.ts"
-import type { DependencyMissing, ImageError } from "../../image/ImageError.ts"
+import type { CodecError, ImageCodec } from "../../image/ImageCodec.ts"
+import type { ImageError } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
 import type * as Preprocessing from "../../image/Preprocessing.ts"
 import * as Base64 from "../../service/Base64.ts"
@@ -60,7 +60,7 @@ export const prepare = Effect.fnUntraced(function* (
   image: Image,
   input: TensorInfo,
   preprocessing: Preprocessing.Preprocessing
-): Effect.fn.Return<Prepared, ImageError | DependencyMissing> {
+): Effect.fn.Return<Prepared, CodecError> {
   if (input.datatype === "BYTES") return yield* file(image, input)
   const { batches, last, size } = layoutOf(input.shape)
   const { datatype, name } = input

@@ -5,8 +5,9 @@
  */
 import { Effect, type Scope, Semaphore } from "effect"
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
-import { type DecodeOptions, type EncodeOptions, ImageCodec } from "../ImageCodec.ts"
-import { DependencyMissing, type ImageError, NotAnImage, UnsupportedImage } from "../ImageError.ts"
+import { CodeNotLoaded } from "../../service/CodeNotLoaded.ts"
+import { type CodecError, type DecodeOptions, type EncodeOptions, ImageCodec } from "../ImageCodec.ts"
+import { DependencyMissing, NotAnImage, UnsupportedImage } from "../ImageError.ts"
 import { type Image, within } from "../Image.ts"
 import { type Raster, whole } from "../Raster.ts"
 import { messageOf } from "../../SystemError.ts"
@@ -22,6 +23,13 @@ export type Answer =
   | { readonly type: "decoded"; readonly raster: Raster }
   | { readonly type: "encoded"; readonly bytes: Uint8Array }
   | { readonly type: "problem"; readonly kind: Problem["kind"]; readonly detail: string }
+  | NoWorker
+
+/** There is no worker: what is wrong is how the program was built or deployed, whatever the picture. */
+interface NoWorker {
+  readonly type: "no worker"
+  readonly detail: string
+}
 
 interface Answered {
   readonly number: number
@@ -73,7 +81,7 @@ export const make = Effect.fnUntraced(function* (
       done?.(
         isThere
           ? { type: "problem", kind: "broken", detail: `its decoder ended (${detail})` }
-          : { type: "problem", kind: "unsupported", detail: `a worker for it cannot be used (${detail})` }
+          : { type: "no worker", detail }
       )
     }
   const start = (): BackgroundWorker.BackgroundWorker => {
@@ -107,9 +115,7 @@ export const make = Effect.fnUntraced(function* (
           // Bytes and pixels are the caller's still: they are copied, with all that they are a part of.
           worker.post({ number, asked: message } satisfies Asked, [])
         } catch (cause) {
-          const detail = messageOf(cause)
-          const problem = `a worker for it cannot be started (${detail})`
-          resume(Effect.succeed({ type: "problem", kind: "unsupported", detail: problem }))
+          resume(Effect.succeed({ type: "no worker", detail: messageOf(cause) }))
         }
         return end()
       })
@@ -118,9 +124,12 @@ export const make = Effect.fnUntraced(function* (
   const failed = (
     source: string,
     format: string,
-    { detail, kind }: Extract<Answer, { readonly type: "problem" }>
-  ): ImageError | DependencyMissing =>
-    kind === "missing"
+    problem: Extract<Answer, { readonly detail: string }>
+  ): CodecError => {
+    if (problem.type === "no worker")
+      return new CodeNotLoaded({ detail: BackgroundWorker.notStarted("codec", problem.detail) })
+    const { detail, kind } = problem
+    return kind === "missing"
       ? new DependencyMissing({
           packages: ["@jsquash/jpeg"],
           purpose: "Decoding and encoding JPEG here",
@@ -129,11 +138,12 @@ export const make = Effect.fnUntraced(function* (
       : kind === "broken"
         ? new NotAnImage({ source, detail })
         : new UnsupportedImage({ source, format, detail })
+  }
 
   const decode = Effect.fnUntraced(function* (
     image: Image,
     options?: DecodeOptions
-  ): Effect.fn.Return<Raster, ImageError | DependencyMissing> {
+  ): Effect.fn.Return<Raster, CodecError> {
     const { format, height, orientation, page = 1, source, width } = image
     const channels = options?.channels ?? 3
     yield* within(source, "pixels", width * height, options?.maxPixels ?? Infinity)
@@ -146,21 +156,21 @@ export const make = Effect.fnUntraced(function* (
     const sizes = { width, height, orientation, page, channels, stretch }
     const answer = yield* ask({ type: "decode", means, bytes, format, ...sizes })
     if (answer.type === "decoded") return answer.raster
-    return yield* answer.type === "problem" ? failed(source, format, answer) : Effect.die(answer)
+    return yield* "detail" in answer ? failed(source, format, answer) : Effect.die(answer)
   })
 
   const encode = Effect.fnUntraced(function* (
     raster: Raster,
     format: "png" | "jpeg" | "webp",
     options?: EncodeOptions
-  ): Effect.fn.Return<Uint8Array, ImageError | DependencyMissing> {
+  ): Effect.fn.Return<Uint8Array, CodecError> {
     ErrorKind.oneOf("ImageCodec.encode", "format", format, ["png", "jpeg", "webp"])
     const source = `picture of ${raster.width} x ${raster.height}`
     yield* whole(source, raster)
     const own = { ...raster, data: apart(raster.data) }
     const answer = yield* ask({ type: "encode", means, raster: own, format, quality: options?.quality ?? 90 })
     if (answer.type === "encoded") return answer.bytes
-    return yield* answer.type === "problem" ? failed(source, format, answer) : Effect.die(answer)
+    return yield* "detail" in answer ? failed(source, format, answer) : Effect.die(answer)
   })
 
   return ImageCodec.of({ decode, encode })

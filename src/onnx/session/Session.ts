@@ -87,8 +87,8 @@ export type Ending =
 
 /** Why a session cannot be. */
 export interface Unusable {
-  /** The runtime is not installed, there is none for this platform, or the file is no model that can be used. */
-  readonly reason: "runtime" | "platform" | "model"
+  /** The runtime is not installed, there is none for this platform, a script of ours is gone, or the file is no model that can be used. */
+  readonly reason: "runtime" | "platform" | "code" | "model"
   readonly detail: string
 }
 

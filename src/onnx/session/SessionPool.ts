@@ -9,6 +9,7 @@
 import { Effect, Predicate, type Scope } from "effect"
 import { DependencyMissing } from "../../image/ImageError.ts"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
+import { CodeNotLoaded } from "../../service/CodeNotLoaded.ts"
 import type { OnnxRuntime } from "../OnnxRuntime.ts"
 import type { Load, Outcome, Picture, Session, Unusable } from "./Session.ts"
 
@@ -30,7 +31,7 @@ export interface Lost {
 
 export interface SessionPool {
   /** The pixels are handed over: they are nobody else's after it. */
-  readonly predict: (picture: Picture) => Effect.Effect<Outcome, Lost | ModelNotLoadable | DependencyMissing>
+  readonly predict: (picture: Picture) => Effect.Effect<Outcome, Lost | Unloadable>
   /** Sessions that are loaded, whether at work or not, and those that take the place of one that was. */
   readonly ready: Effect.Effect<number>
   /** Pictures that a model has begun with. */
@@ -81,12 +82,15 @@ const later = (run: () => void, milliseconds: number): void => {
   if (Predicate.hasProperty(timer, "unref") && typeof timer.unref === "function") timer.unref()
 }
 
-type PoolError = Lost | ModelNotLoadable | DependencyMissing
+/** Why no session can be had. */
+type Unloadable = ModelNotLoadable | DependencyMissing | CodeNotLoaded
+
+type PoolError = Lost | Unloadable
 
 /** A pool whose sessions are loaded and warm. Its processes end with the scope. */
 export const make = Effect.fnUntraced(function* (
   options: SessionPoolOptions
-): Effect.fn.Return<SessionPool, ModelNotLoadable | DependencyMissing, Scope.Scope> {
+): Effect.fn.Return<SessionPool, Unloadable, Scope.Scope> {
   const { load, model, gracePeriod, runtime, sessions } = options
   const live = new Map<Session, Member>()
   const line: Array<Job> = []
@@ -97,15 +101,17 @@ export const make = Effect.fnUntraced(function* (
   let closed = false
   let onGone = () => {}
 
-  const asError = ({ detail, reason }: Unusable): ModelNotLoadable | DependencyMissing =>
+  const asError = ({ detail, reason }: Unusable): Unloadable =>
     reason === "model"
       ? new ModelNotLoadable({ model, detail })
-      : new DependencyMissing({
-          // Where there is no binary there is WebAssembly.
-          packages: [reason === "platform" ? "onnxruntime-web" : runtime.package],
-          purpose: "Running a model here",
-          detail
-        })
+      : reason === "code"
+        ? new CodeNotLoaded({ detail })
+        : new DependencyMissing({
+            // Where there is no binary there is WebAssembly.
+            packages: [reason === "platform" ? "onnxruntime-web" : runtime.package],
+            purpose: "Running a model here",
+            detail
+          })
 
   /** Sessions take what waits, those with nothing to do before those that would only prepare it. */
   const pump = (): void => {
@@ -268,7 +274,7 @@ export const make = Effect.fnUntraced(function* (
       onGone()
     })
   )
-  const startLoaded = Effect.callback<void, ModelNotLoadable | DependencyMissing>((resume) => {
+  const startLoaded = Effect.callback<void, Unloadable>((resume) => {
     start("loading", (problem) => resume(problem === undefined ? Effect.void : Effect.fail(asError(problem))))
   })
   yield* Effect.all(

@@ -11,20 +11,23 @@
  */
 import { Effect } from "effect"
 import { HttpClient } from "effect/http"
+import * as Policy from "../../policy/Policy.ts"
+import type { PolicyError } from "../../policy/PolicyError.ts"
+import * as PolicyRunner from "../../policy/PolicyRunner.ts"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import * as Body from "../../service/Body.ts"
 import { Platform } from "../../service/BodyPlatform.ts"
 import * as ConnectionError from "../../service/ConnectionError.ts"
 import { parseBaseUrl } from "../../service/Exchange.ts"
 import { nothing } from "../../service/Hiding.ts"
-import type { InvalidUrl, ServiceError } from "../../service/ServiceError.ts"
+import { ConnectionFailed, type InvalidUrl, type ServiceError } from "../../service/ServiceError.ts"
 import { fromStatus } from "../../service/StatusError.ts"
 import * as Model from "../Model.ts"
 import * as WeightFiles from "../WeightFiles.ts"
 import { messageOf } from "../../SystemError.ts"
 
 /** Reads a file of the model; `undefined` where there is none. */
-type Read<R> = (address: string, maxBytes: number) => Effect.Effect<Uint8Array | undefined, Failure, R>
+type Read<R, E = Failure> = (address: string, maxBytes: number) => Effect.Effect<Uint8Array | undefined, E, R>
 
 type Failure = ModelNotLoadable | ServiceError
 
@@ -32,6 +35,9 @@ type Failure = ModelNotLoadable | ServiceError
 const maxModelBytes = 2 * 1024 ** 3
 
 const maxTextBytes = 16 * 1024 * 1024
+
+/** As everywhere: after 1, 2 and 4 seconds. A large file takes the time it takes. */
+const policy = Policy.make({ attemptTimeout: false, breaker: false, retryBudget: false })
 
 /** The addresses of a model's files. */
 interface Addresses {
@@ -41,11 +47,27 @@ interface Addresses {
   readonly preprocessor: string
 }
 
-const open = Effect.fnUntraced(function* <R>(
+const open = <R>(
+  name: string,
+  addresses: Addresses,
+  read: Read<R>
+): Effect.Effect<Model.Model, Model.ModelError, R> =>
+  Effect.scoped(
+    Effect.flatMap(PolicyRunner.make({ service: name, policy }), ({ run }) =>
+      opened(name, addresses, (address, maxBytes) =>
+        Effect.map(
+          run(() => read(address, maxBytes)),
+          ({ value }) => value
+        )
+      )
+    )
+  )
+
+const opened = Effect.fnUntraced(function* <R>(
   name: string,
   { config, models, preprocessor }: Addresses,
-  read: Read<R>
-): Effect.fn.Return<Model.Model, Failure, R> {
+  read: Read<R, Failure | PolicyError>
+): Effect.fn.Return<Model.Model, Model.ModelError, R> {
   const fail = (detail: string) => new ModelNotLoadable({ model: name, detail })
   const first = Effect.gen(function* () {
     for (const address of models) {
@@ -106,24 +128,46 @@ const fetched: Read<HttpClient.HttpClient> = (address, maxBytes) =>
     )
   })
 
+const notThere = (address: string, why: string) =>
+  new ModelNotLoadable({
+    model: "bundled",
+    detail: `${address} cannot be read (${why}). A bundler puts it beside the program, or its address is given by WebModel.url`
+  })
+
 /** Files of this package: a page fetches them, and where they are files they are read. */
 const beside: Read<never> = (address) =>
-  Effect.tryPromise({
-    try: async () => {
-      if (address.startsWith("file:") && typeof process === "object") {
-        const { readFile } = process.getBuiltinModule("node:fs/promises")
-        return await readFile(new URL(address))
-      }
-      const response = await fetch(address)
-      if (!response.ok) throw new Error(`${response.status} ${response.statusText}`)
-      return new Uint8Array(await response.arrayBuffer())
-    },
-    catch: (cause) =>
-      new ModelNotLoadable({
-        model: "bundled",
-        detail: `${address} cannot be read (${messageOf(cause)}). A bundler puts it beside the program, or its address is given by WebModel.url`
-      })
-  })
+  Effect.flatMap(
+    Effect.tryPromise({
+      try: async (signal) => {
+        if (address.startsWith("file:") && typeof process === "object") {
+          const { readFile } = process.getBuiltinModule("node:fs/promises")
+          return { bytes: await readFile(new URL(address)) }
+        }
+        const response = await fetch(address, { signal })
+        const { status, statusText } = response
+        return response.ok ? { bytes: new Uint8Array(await response.arrayBuffer()) } : { status, statusText }
+      },
+      catch: (cause): Failure =>
+        // `fetch` says no more than that it did not succeed: of other addresses it never does.
+        cause instanceof TypeError && /^https?:/.test(address)
+          ? new ConnectionFailed({
+              service: Body.withoutQuery(address),
+              requestId: undefined,
+              code: undefined,
+              phase: "sending",
+              sent: "maybe",
+              detail: messageOf(cause)
+            })
+          : notThere(address, messageOf(cause))
+    }),
+    (found): Effect.Effect<Uint8Array, Failure> => {
+      if (found.bytes !== undefined) return Effect.succeed(found.bytes)
+      const failed = fromStatus({ service: Body.withoutQuery(address), status: found.status, detail: "" })
+      return Effect.fail(
+        failed.isRetryable ? failed : notThere(address, `${found.status} ${found.statusText}`.trim())
+      )
+    }
+  )
 
 /** The model in this package: surface inspection, with the classes background, particle, scratch, stain, fiber and pit. */
 export const bundled: Model.ModelSource = {
@@ -159,7 +203,7 @@ const named = (name: string, address: string): Model.ModelSource<HttpClient.Http
   name,
   open: Effect.fnUntraced(function* (variant): Effect.fn.Return<
     Model.Model,
-    Failure | InvalidUrl,
+    Model.ModelError | InvalidUrl,
     HttpClient.HttpClient
   > {
     // Relative to the page, where there is one.

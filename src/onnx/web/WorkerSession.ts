@@ -3,7 +3,7 @@
  * prepares the next picture and reads the last one.
  */
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
-import type { Ending, Load, Picture, Session, SessionEvents } from "../session/Session.ts"
+import type { Ending, Load, Picture, Session, SessionEvents, Unusable } from "../session/Session.ts"
 import { messageOf } from "../../SystemError.ts"
 import type { Assets, Backend, FromWorker, ToWorker } from "./Wire.ts"
 
@@ -67,9 +67,9 @@ export const start = (
       events.gone()
     })
   }
-  const end = (detail: string) => {
+  const end = (detail: string, reason: Unusable["reason"] = "model") => {
     if (state === "gone" || state === "ending") return
-    if (state === "loading") return leave(() => events.unusable({ reason: "model", detail }))
+    if (state === "loading") return leave(() => events.unusable({ reason, detail }))
     back = (pictures) =>
       leave(() => {
         for (let inModel = true; pending.length > 0; inModel = false) {
@@ -113,8 +113,9 @@ export const start = (
     const starting = { module: BackgroundWorker.modules.model, patience: options.patience }
     const one = BackgroundWorker.start<FromWorker>(options.worker ?? own, starting, {
       message: take,
-      broken: (detail) => {
-        end(`the worker ended (${detail})`)
+      broken: (detail, isThere) => {
+        if (isThere) end(`the worker ended (${detail})`)
+        else end(BackgroundWorker.notStarted("model", detail), "code")
         // With what it had, if it is that one.
         if (one === around && state === "ending") back(new Map())
       }
@@ -134,7 +135,7 @@ export const start = (
       port2
     ])
   } catch (cause) {
-    end(`a worker for it cannot be started (${messageOf(cause)})`)
+    end(BackgroundWorker.notStarted("model", messageOf(cause)), "code")
   }
   return {
     pid: undefined,
