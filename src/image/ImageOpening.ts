@@ -64,7 +64,7 @@ export const accept = (
   limits: ImageLimits
 ): Effect.Effect<HeaderParsing.ImageHeader, ImageError | CodeNotLoaded> => {
   if (parsed._tag === "NeedMore") {
-    return Effect.fail(new NotAnImage({ source, detail: "it ends before its size is told" }))
+    return Effect.flatMap(others, ({ OtherFormat }) => Effect.fail(OtherFormat.endsEarly(source, start)))
   }
   if (parsed._tag === "Refused") {
     const { detail, format, isBroken } = parsed

@@ -57,7 +57,13 @@ const all: ReadonlyArray<OtherFormat> = [
     format: "dicom",
     title: "DICOM file",
     endings: ["dcm", "dicom"],
-    begins: (ascii) => ascii(128, 4) === "DICM",
+    // Of older ones that do not say so, the first element has a number and a kind of value, or begins a list of them.
+    begins: (ascii) =>
+      ascii(128, 4) === "DICM" ||
+      (((fits(ascii, 0, "\x02\x08", "\0") && ascii(3, 1) === "\0") ||
+        fits(ascii, 0, "\0", "\x02\x08", "\0")) &&
+        /^(?:UL|CS|UI|DA|SH|LO|OB)$/.test(ascii(4, 2))) ||
+      (fits(ascii, 0, "\x08", "\0", "\0\x01\x05\x08\x16\x18", "\0") && ascii(5, 3) === "\0\0\0"),
     advice: "Export its picture as 8-bit or 16-bit PNG, with the window that shows what is to be found"
   },
   { format: "jxr", title: "JPEG XR", endings: ["jxr", "wdp", "hdp"], begins: starts("II\xbc\x01") },
@@ -80,15 +86,18 @@ const all: ReadonlyArray<OtherFormat> = [
     format: "raw",
     title: "camera's raw file",
     begins: (ascii) =>
-      starts("FUJIFILMCCD-RAW", "IIRO", "IIRS", "IIU\0", "MMOR", "FOVb")(ascii) || ascii(4, 8) === "ftypcrx ",
+      starts("FUJIFILMCCD-RAW", "IIRO", "IIRS", "IIU\0", "MMOR", "FOVb")(ascii) ||
+      ascii(4, 8) === "ftypcrx " ||
+      ascii(6, 8) === "HEAPCCDR",
     advice: develop
   },
   {
     format: "ico",
-    title: "icon (ICO)",
+    title: "icon or cursor (ICO, CUR, ANI)",
     // Of one picture at least; a TGA may begin like one of none.
     begins: (ascii) =>
-      fits(ascii, 0, "\0", "\0", "\x01\x02", "\0") && ascii(4, 1) !== "\0" && ascii(5, 1) === "\0"
+      ascii(8, 4) === "ACON" ||
+      (fits(ascii, 0, "\0", "\0", "\x01\x02", "\0") && ascii(4, 1) !== "\0" && ascii(5, 1) === "\0")
   },
   {
     format: "dib",
@@ -149,6 +158,7 @@ const all: ReadonlyArray<OtherFormat> = [
     title: "SGI picture",
     begins: (ascii) => fits(ascii, 0, "\x01", "\xda", "\0\x01", "\x01\x02")
   },
+  { format: "ras", title: "Sun raster", endings: ["ras"], begins: starts("\x59\xa6\x6a\x95") },
   {
     format: "xcf",
     title: "GIMP document",
@@ -191,6 +201,16 @@ const all: ReadonlyArray<OtherFormat> = [
       fits(ascii, 16, "\x08\x0f\x10\x18\x20")
   }
 ]
+
+/** What is said of a file that ends before it says how large its image is. DICOM may begin as a TIFF does. */
+export const endsEarly = (source: string, start: Uint8Array): NotAnImage | UnsupportedImage =>
+  isDicom(start)
+    ? refusal(source, start)
+    : new NotAnImage({ source, detail: "it ends before its size is told" })
+
+/** Whether a file says that it is DICOM, whatever it begins with. */
+export const isDicom = (start: Uint8Array): boolean =>
+  String.fromCharCode(...start.subarray(128, 132)) === "DICM"
 
 /** What is said of a file that is no image read here: another kind, a text, or whatever its first bytes are. */
 export const refusal = (source: string, start: Uint8Array): NotAnImage | UnsupportedImage => {

@@ -39,6 +39,7 @@ import * as HeaderParsing from "../image/HeaderParsing.ts"
 import * as ImageFormat from "../image/ImageFormat.ts"
 import * as ImageHeader from "../image/ImageHeader.ts"
 import * as ImageOpening from "../image/ImageOpening.ts"
+import * as OtherFormat from "../image/OtherFormat.ts"
 import type { Image, ImageLimits } from "../image/ImageSource.ts"
 import * as RasterImage from "../image/RasterImage.ts"
 import * as SharpInput from "../image/SharpInput.ts"
@@ -151,7 +152,8 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const head = isGiven ? yield* all : first
   const start = ImageHeader.parse(head, page)
   // What it is instead, it is to every command.
-  if (start._tag === "Refused" || start._tag === "Unknown") {
+  const isCut = start._tag === "NeedMore" && (head.length >= size || OtherFormat.isDicom(head))
+  if (start._tag === "Refused" || start._tag === "Unknown" || isCut) {
     yield* ImageOpening.fromMemory(source, source, head, defaultLimits)
   }
   const { decoder } = known === undefined ? { decoder: undefined } : ImageFormat.table[known]
