@@ -141,9 +141,12 @@ const zipped = (
     : undefined
 }
 
+/** Whose names they are: those of a map, or of one that is said to hold ids of them. */
+export type NamedOf = "map" | "ids"
+
 /** A list of the names of a map, with their ids where something says so. */
-const ofMapList = (listed: ReadonlyArray<unknown>, beside: Readonly<Record<string, unknown>>) =>
-  zipped(listed, beside) ?? (isThing(listed) ? ["background", listed[0]] : listed)
+const ofMapList = (listed: ReadonlyArray<unknown>, beside: Readonly<Record<string, unknown>>, of: NamedOf) =>
+  zipped(listed, beside) ?? (of === "map" && isThing(listed) ? ["background", listed[0]] : listed)
 
 const fields = ["class_map", "id2label", "label2id", "classes", "class_names", "categories"] as const
 
@@ -152,14 +155,14 @@ export const read = (
   answer: Answer,
   path: string,
   value: unknown,
-  ofMap = false
+  of?: NamedOf
 ): Effect.Effect<ClassTable.ClassTable, ResponseNotDecodable> =>
   Effect.suspend(() => {
     if (!isRecord(value)) return Effect.succeed([])
     for (const field of fields) {
       const given = value[field]
       const found = Array.isArray(given)
-        ? fromList(ofMap ? ofMapList(given, value) : given)
+        ? fromList(of === undefined ? given : ofMapList(given, value, of))
         : isRecord(given)
           ? fromTable(given)
           : []

@@ -7,7 +7,6 @@
  */
 import { Effect, Result } from "effect"
 import type { Image } from "../image/ImageSource.ts"
-import type * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import type { Pictures, Prediction } from "../Prediction.ts"
 import { type CodeNotLoaded, lazily } from "../service/CodeNotLoaded.ts"
@@ -21,6 +20,7 @@ import * as CroppedMask from "./CroppedMask.ts"
 import { fail, textToBytes, textToPng } from "./EncodedPicture.ts"
 import { parentOf } from "./Fields.ts"
 import * as LabelIds from "./LabelIds.ts"
+import * as MaskContext from "./MaskContext.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
 import * as MaskPaths from "./MaskPaths.ts"
@@ -217,31 +217,6 @@ export const refuseFailed = (
   return failed === undefined ? Effect.void : Effect.fail(reported(answer, messageIn(failed.value)))
 }
 
-/** The classes that what a path leads through names, the innermost first. */
-const named = Effect.fnUntraced(function* (answer: Answer, json: unknown, path: string, ofMap = false) {
-  for (const { path: at, value } of MaskPaths.around(json, path).toReversed()) {
-    const classes = yield* ClassesIn.read(answer, at, value, ofMap)
-    if (classes.length > 0) return classes
-  }
-  return []
-})
-
-/** Names that an answer has in another order than the classes that were given would be those of other classes. */
-const refuseOtherOrder = Effect.fnUntraced(function* (
-  answer: Answer,
-  own: ClassTable.ClassTable,
-  json: unknown,
-  path: string
-) {
-  const classes = yield* Effect.orElseSucceed(named(answer, json, path), () => [])
-  const ids = new Map(own.map(({ id, name }) => [name, id]))
-  const other = classes.find(({ id, name }) => ids.has(name) && ids.get(name) !== id)
-  // A list without a background, say, is another one.
-  if (other === undefined || own.length !== classes.length) return
-  const detail = `it says that ${other.id} is "${other.name}", and \`classes\` that ${ids.get(other.name)} is. Leave \`classes\` out to have its names, or say with \`as: "ids"\` that yours hold`
-  return yield* fail(answer, path, detail)
-})
-
 /** The prediction at a path of the JSON of an answer, by what stands there and around it. */
 export const at = Effect.fnUntraced(function* (
   answer: Answer,
@@ -266,7 +241,7 @@ export const at = Effect.fnUntraced(function* (
     Array.isArray(value) && value.length === 0 ? (yield* Segments.numbering).unfinished(around) : undefined
   if (open !== undefined) return yield* fail(answer, path, open)
   const isOne = listed === undefined && !(Array.isArray(value) && isRecord(value[0]))
-  const told = { ...options, stated: statedIn(around, isOne) }
+  const told = { ...options, stated: MaskContext.statedIn(around, isOne) }
   if (listed !== undefined)
     return yield* MaskList.toPrediction(answer, yield* listed, image, withGap(told), around)
   const segments = Segments.beside(answer, json, path)
@@ -275,11 +250,12 @@ export const at = Effect.fnUntraced(function* (
   const box = isRecord(parent) ? CroppedMask.boxOf(parent, value, image) : undefined
   if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
   const own = MaskDecoding.classesOf(options)
-  const given = own.length > 0 ? [] : yield* named(answer, json, path, isOne)
+  const of = !isOne ? undefined : mask?.as === "ids" || options.binary === false ? "ids" : "map"
+  const given = own.length > 0 ? [] : yield* MaskContext.named(answer, json, path, of)
   const classes =
     isOne && given[0]?.id === 1 ? (yield* Segments.numbering).fromOne(given, ClassesIn.isBackground) : given
   if (own.length > 0 && mask?.as !== "ids" && mask?.as !== "logits")
-    yield* refuseOtherOrder(answer, own, json, path)
+    yield* MaskContext.refuseOtherOrder(answer, own, json, path)
   const colored = classes.some(({ color }) => color !== undefined)
   const known = classes.length === 0 ? told : { ...told, classes, ...(colored ? { palette: classes } : {}) }
   const ofThings = withGap(classes === given ? known : { ...known, classes: given })
@@ -325,22 +301,6 @@ export const at = Effect.fnUntraced(function* (
   const detail = `it is of 0 and 1, and beside it stands ${Decode.quoted(single.name ?? single.label)}: the mask of that, or a map of ids? Say with \`as: "ids"\` that it is a map`
   return yield* fail(answer, path, detail)
 })
-
-/**
- * From which part of white on a pixel is inside, as stands beside a mask or around it: of 1, or of 255 where that is clear. The `threshold` of
- * a list, or of what has a score, may be that of scores.
- */
-const statedIn = (
-  around: ReadonlyArray<Readonly<Record<string, unknown>>>,
-  isOne: boolean
-): number | undefined => {
-  const [beside = {}] = around
-  const given = around.map((each) => Side.toNumber(each["mask_threshold"])).find((said) => said !== undefined)
-  const isOfMask = isOne && beside["score"] === undefined && beside["confidence"] === undefined
-  const said = given ?? (isOfMask ? Side.toNumber(beside["threshold"]) : undefined)
-  const share = said !== undefined && said > 100 ? said / 255 : said
-  return share !== undefined && share > 0 && share < 1 ? share : undefined
-}
 
 /** Whether the options say whose a mask is, or that there is a map of ids. */
 const saysIds = ({ binary, mask }: MaskAnswerOptions): boolean =>

@@ -45,6 +45,30 @@ describe("one name beside a map", () => {
   )
 })
 
+describe("one name beside a map that is said to hold ids", () => {
+  it.effect("is of 0, as of any list, unless it has an id", () =>
+    Effect.gen(function* () {
+      const nothing = plane(width, height, () => 0)
+      for (const options of [{ mask: { as: "ids" } }, { binary: false }] as const) {
+        const read = (value: unknown) => decode(value, options)
+        const { classes } = yield* read({ mask: nothing, classes: ["road"] })
+        assert.deepStrictEqual(classes, [{ id: 0, name: "road" }])
+        assert.include(yield* refused(read({ mask: corner, classes: ["road"] })), "have the id 1, which is")
+        const own = yield* read({ mask: corner, classes: { 1: "road" } })
+        assert.deepStrictEqual(
+          own.classes.map(({ id, name }) => `${id} ${name}`),
+          ["0 background", "1 road"]
+        )
+        const known = yield* read({ mask: thirds, classes: ["c", "a", "b"], class_ids: [2, 0, 1] })
+        assert.deepStrictEqual(
+          known.classes.map(({ name }) => name),
+          ["a", "b", "c"]
+        )
+      }
+    })
+  )
+})
+
 describe("classes that begin at 1", () => {
   const classes = { 1: "road", 2: "tree" }
 
