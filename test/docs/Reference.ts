@@ -47,8 +47,12 @@ const statementsOf = (text: string): ReadonlyArray<Statement> => {
 
 interface Module {
   readonly doc: string
-  /** By name. */
+  /** What it declares and exports where it stands, by name. */
   readonly members: ReadonlyMap<string, Statement>
+  /** All that it declares: some is exported by name at another place. */
+  readonly declared: ReadonlyMap<string, Statement>
+  /** `import … from` and `export … from`, and exports by name. */
+  readonly imports: ReadonlyArray<string>
   readonly exports: ReadonlyArray<string>
 }
 
@@ -58,17 +62,19 @@ const nameOf = (code: string): string | undefined =>
 const parse = (text: string): Module => {
   const all = statementsOf(text)
   const members = new Map<string, Statement>()
+  const declared = new Map<string, Statement>()
   for (const statement of all) {
     const name = nameOf(statement.code)
-    if (name === undefined || !statement.code.startsWith("export ")) continue
+    if (name === undefined) continue
     const base = all.find(({ code }) => code.startsWith(`declare const ${name}_base:`))
-    const before = members.get(name)
+    const before = declared.get(name)
     // An interface and a constant of one name are one thing to its users; so are overloads.
     const parts = [before?.code, base?.code, statement.code].filter((part) => part !== undefined)
-    members.set(name, {
+    declared.set(name, {
       comment: before?.comment ?? statement.comment,
       code: parts.map((part) => part.replace(/^(export )?(declare )?/, "")).join("\n")
     })
+    if (statement.code.startsWith("export ")) members.set(name, declared.get(name)!)
   }
   const first = all[0]
   const isFile =
@@ -76,6 +82,8 @@ const parse = (text: string): Module => {
   return {
     doc: (isFile ? first.comment : undefined)?.trim() ?? "",
     members,
+    declared,
+    imports: all.filter(({ code }) => code.startsWith("import ")).map(({ code }) => code),
     exports: all.filter(({ code }) => /^export (\*|type \{|\{)/.test(code)).map(({ code }) => code)
   }
 }
@@ -96,6 +104,13 @@ const manifest: {
 
 const fileOf = (entry: string): string =>
   `${entry === "." ? "index" : entry.slice(2).replaceAll("/", "-")}.md`
+
+/** The page of each entry of the package, with the module that it is of. */
+export const entries: ReadonlyArray<readonly [page: string, module: string]> = Object.entries(
+  manifest.exports
+).flatMap(([entry, target]) =>
+  typeof target === "string" ? [] : [[fileOf(entry), normalize(target[condition])] as const]
+)
 
 /** What the pages are called, without making them: one for each entry of the package, and the index. */
 export const names: ReadonlyArray<string> = [
@@ -141,44 +156,25 @@ const pages = (modules: ReadonlyMap<string, Module>): ReadonlyMap<string, string
     const name = entry === "." ? "effect-segformer" : `effect-segformer/${entry.slice(2)}`
     const file = fileOf(entry)
     const sections: Array<string> = []
-    const named = new Map<string, Array<string>>()
+    const groups = new Map<string, Map<string, Statement>>()
     const listed: Array<string> = []
-    for (const code of module.exports) {
-      const from = /from "(\.[^"]+)"/.exec(code)?.[1]
-      if (from === undefined) continue
-      const origin = normalize(join(dirname(path), from)).replace(/\.js$/, ".ts")
-      const of = modules.get(origin)
-      if (of === undefined) continue
-      const namespace = /^export \* as (\w+)/.exec(code)?.[1]
-      if (namespace !== undefined) {
-        const members = [...of.members].map(([each, statement]) => member(each, statement))
-        sections.push([`## ${namespace}`, source(origin), of.doc, ...members].filter(Boolean).join("\n\n"))
-        listed.push(namespace)
+    for (const [each, { found, from }] of exportsOf(modules, path)) {
+      listed.push(each)
+      if (typeof found !== "string") {
+        groups.set(from, (groups.get(from) ?? new Map<string, Statement>()).set(each, found))
         continue
       }
-      const names = code.startsWith("export * from")
-        ? [...of.members.keys(), ...reexported(of)]
-        : Array.from(/\{([^}]*)\}/.exec(code)?.[1]?.split(",") ?? [], (each) =>
-            each
-              .trim()
-              .replace(/^type /, "")
-              .split(" as ")[0]!
-              .trim()
-          ).filter((each) => each !== "")
-      named.set(origin, [...(named.get(origin) ?? []), ...names])
+      const members = [...exportsOf(modules, found)].flatMap(([own, { found }]) =>
+        typeof found === "string" ? [] : [member(own, found)]
+      )
+      const doc = modules.get(found)?.doc
+      sections.push([`## ${each}`, source(found), doc, ...members].filter(Boolean).join("\n\n"))
     }
-    if (module.members.size > 0) named.set(path, [...module.members.keys()])
-    for (const [origin, names] of named) {
-      const found = names.flatMap((each) => {
-        const statement = find(modules, origin, each)
-        return statement === undefined ? [] : [member(each, statement)]
-      })
-      if (found.length > 0) {
-        const title = origin.replace(/^.*\//, "").replace(/\.ts$/, "")
-        const doc = origin === path ? "" : (modules.get(origin)?.doc ?? "")
-        sections.push([`## From ${title}`, source(origin), doc, ...found].filter(Boolean).join("\n\n"))
-        listed.push(...names)
-      }
+    for (const [origin, members] of groups) {
+      const title = origin.replace(/^.*\//, "").replace(/\.ts$/, "")
+      const doc = origin === path ? "" : (modules.get(origin)?.doc ?? "")
+      const found = [...members].map(([each, statement]) => member(each, statement))
+      sections.push([`## From ${title}`, source(origin), doc, ...found].filter(Boolean).join("\n\n"))
     }
     result.set(file, `# ${name}\n\n${[module.doc, ...sections].filter(Boolean).join("\n\n")}\n`)
     index.push(`- [\`${name}\`](${file}): ${[...new Set(listed)].join(", ")}`)
@@ -195,26 +191,85 @@ ${index.join("\n")}
   return result
 }
 
-/** The names that a module passes on from others. */
-const reexported = (module: Module): ReadonlyArray<string> =>
-  module.exports.flatMap((code) =>
-    Array.from(/\{([^}]*)\}/.exec(code)?.[1]?.split(",") ?? [], (each) => each.trim().replace(/^type /, ""))
-  )
+/** What a name stands for: a declaration, or, for a namespace, the path of its module. */
+type Found = Statement | string
 
-/** Where a name is declared, through modules that pass it on. */
-const find = (modules: ReadonlyMap<string, Module>, path: string, name: string): Statement | undefined => {
+interface Exported {
+  readonly found: Found
+  /** The module that the first one has it from: its own path where it declares it. */
+  readonly from: string
+}
+
+/** `a`, `type a` and `a as b` of a list in braces: the name within, and the name without. */
+const namesIn = (code: string): ReadonlyArray<readonly [own: string, name: string]> =>
+  (/\{([^}]*)\}/.exec(code)?.[1] ?? "").split(",").flatMap((each) => {
+    const [own, name = own] = each
+      .trim()
+      .replace(/^type /, "")
+      .split(" as ")
+    return own === undefined || name === undefined || own === "" ? [] : [[own, name] as const]
+  })
+
+/** The module of this package that a statement names, as it is imported by the one at `path`. */
+const moduleIn = (code: string, path: string): string | undefined => {
+  const from = /from "(\.[^"]+)"/.exec(code)?.[1]
+  return from === undefined
+    ? undefined
+    : normalize(join(dirname(path), from))
+        .replaceAll("\\", "/")
+        .replace(/\.js$/, ".ts")
+}
+
+/** All that a module exports, by the names that it has there, wherever each is declared. */
+const exportsOf = (modules: ReadonlyMap<string, Module>, path: string): ReadonlyMap<string, Exported> => {
+  const all = new Map<string, Exported>()
   const module = modules.get(path)
-  const own = module?.members.get(name)
-  if (module === undefined || own !== undefined) return own
+  if (module === undefined) return all
+  for (const [name, found] of module.members) all.set(name, { found, from: path })
   for (const code of module.exports) {
-    const from = /from "(\.[^"]+)"/.exec(code)?.[1]
-    if (from === undefined || (!code.startsWith("export * from") && !new RegExp(`\\b${name}\\b`).test(code)))
-      continue
-    const found = find(modules, normalize(join(dirname(path), from)).replace(/\.js$/, ".ts"), name)
-    if (found !== undefined) return found
+    const from = moduleIn(code, path)
+    const namespace = /^export \* as (\w+)/.exec(code)?.[1]
+    if (from !== undefined && namespace !== undefined) all.set(namespace, { found: from, from })
+    else if (from !== undefined && code.startsWith("export *")) {
+      for (const [name, { found }] of exportsOf(modules, from))
+        if (!all.has(name)) all.set(name, { found, from })
+    } else {
+      for (const [own, name] of namesIn(code)) {
+        const found =
+          from === undefined ? within(modules, path, own) : exportsOf(modules, from).get(own)?.found
+        if (found !== undefined) all.set(name, { found: named(found, own, name), from: from ?? path })
+      }
+    }
+  }
+  return all
+}
+
+/** What a name of a module stands for in it: what it declares, or what it imports. */
+const within = (modules: ReadonlyMap<string, Module>, path: string, name: string): Found | undefined => {
+  const module = modules.get(path)
+  const declared = module?.declared.get(name)
+  if (module === undefined || declared !== undefined) return declared
+  for (const code of module.imports) {
+    const from = moduleIn(code, path)
+    if (from === undefined) continue
+    if (new RegExp(`^import (type )?\\* as ${name} `).test(code)) return from
+    const own = namesIn(code).find(([, local]) => local === name)?.[0]
+    if (own !== undefined) return exportsOf(modules, from).get(own)?.found
   }
   return undefined
 }
+
+/** A declaration by the name that it is exported by. */
+const named = (found: Found, own: string, name: string): Found =>
+  typeof found === "string" || own === name
+    ? found
+    : {
+        ...found,
+        code: found.code.replaceAll(
+          new RegExp(`^((?:abstract )?(?:const|class|function|interface|type)) ${own}\\b`, "gm"),
+          `$1 ${name}`
+        )
+      }
 
 /** A page's place in the project. */
 export const placeOf = (page: string): string => relative(root, join(root, "docs", "api", page))
