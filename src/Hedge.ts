@@ -35,7 +35,9 @@ export const make = Effect.fnUntraced(function* (
   const after = Duration.fromInputUnsafe(options.after)
   const { times = 2 } = options
   if (!Range.isWithin(count, times))
-    throw new RangeError(`Transports.hedge: \`times\` must be ${Range.words(count)}, but is ${times}`)
+    throw new RangeError(
+      `Transports.hedge: \`times\` must be ${Range.words(count)}, but is ${Range.shown(times)}`
+    )
   const only = members.length === 1
   const asked: Members.Members = only
     ? [members[0], ...Array.from({ length: times - 1 }, () => members[0])]

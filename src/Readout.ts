@@ -6,7 +6,7 @@ import * as Components from "./mask/Components.ts"
 import type * as Fit from "./mask/Fit.ts"
 import * as LabelMap from "./mask/LabelMap.ts"
 import * as Logits from "./mask/Logits.ts"
-import { MaskNotDecodable } from "./mask/MaskError.ts"
+import { MaskNotDecodable, pixels } from "./mask/MaskError.ts"
 import { beforeSoftmax } from "./mask/Probabilities.ts"
 import type { Region } from "./mask/Region.ts"
 import * as Regions from "./mask/Regions.ts"
@@ -79,6 +79,8 @@ export const labelMap = (
     const { height, width } = image
     const { input } = prediction
     const said = rule === undefined ? service : undefined
+    // Before memory is taken for it: limits of images may be wider than those of masks.
+    yield* Effect.fromResult(pixels("label map", width, height))
     if (prediction._tag === "Logits") {
       const logits = yield* Effect.fromResult(
         Result.flatMap(Logits.make(prediction.logits), (logits) =>

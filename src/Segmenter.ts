@@ -90,14 +90,17 @@ const merged = (over: SegmentOptions, under: SegmentOptions): SegmentOptions => 
   return {
     ...under,
     ...omitUndefined(over),
-    limits: { ...under.limits, ...over.limits },
+    limits: { ...under.limits, ...omitUndefined(over.limits ?? {}) },
     policy: omitUndefined({ deadline, attemptTimeout, retry, resend })
   }
 }
 
-/** Whether it is what is segmented, and not how. */
-const isImage = (first: unknown): boolean =>
-  typeof first === "object" && first !== null && ("open" in first || "bytes" in first)
+/** Whether it is what is segmented, and not how. Throws for what plain JavaScript may give in its place. */
+const isImage = (first: unknown): boolean => {
+  if (typeof first === "string" || ArrayBuffer.isView(first) || first instanceof URL)
+    throw new TypeError("segment takes an ImageSource, such as ImageSource.file(path), or .bytes or .url")
+  return typeof first === "object" && first !== null && ("open" in first || "bytes" in first)
+}
 
 const segmentIn = Effect.fnUntraced(function* <R>(
   source: ImageSource<R> | Image,

@@ -3,6 +3,7 @@ import { Duration, Effect, Fiber, type FileSystem, Logger, Stream } from "effect
 import type { HttpClient } from "effect/http"
 import {
   ConnectionFailed,
+  type ImageLimits,
   ImageSource,
   LabelMap,
   segment,
@@ -11,7 +12,8 @@ import {
   type Segmentation,
   type SegmentationError,
   type SegmentedItem,
-  Transport
+  Transport,
+  withSegmentOptions
 } from "effect-segformer"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 import { TestClock } from "effect/testing"
@@ -308,5 +310,68 @@ describe("types", () => {
     expectTypeOf(segmentAll(Stream.make(image), { stopOnFailure: true })).toEqualTypeOf<
       Stream.Stream<Segmentation, SegmentationError, Transport>
     >()
+  })
+})
+
+describe("options that plain JavaScript gets wrong", () => {
+  const fake = Effect.provide(SegFormerTest.script([ok]))
+  const defectOf = <A>(call: () => Effect.Effect<A, unknown>) =>
+    Effect.suspend(call).pipe(
+      Effect.as(undefined),
+      Effect.catchDefect((defect) => Effect.succeed(defect))
+    )
+  const limitsOf = (limits: Readonly<Record<string, unknown>>): Partial<ImageLimits> => {
+    const made: Partial<ImageLimits> = {}
+    for (const [name, value] of Object.entries(limits)) Reflect.set(made, name, value)
+    return made
+  }
+
+  it.effect("limits that are no numbers are a mistake of the program, and not no limit", () =>
+    Effect.gen(function* () {
+      for (const [limits, said] of [
+        [{ maxPixels: Number.NaN }, "ImageLimits: `maxPixels` must be a number of at least 0, but is NaN"],
+        [{ maxBytes: -1 }, "ImageLimits: `maxBytes` must be a number of at least 0, but is -1"],
+        [{ maxBytes: "1" }, 'ImageLimits: `maxBytes` must be a number of at least 0, but is "1"']
+      ] as const) {
+        const defect = yield* defectOf(() => fake(segment(image, { limits: limitsOf(limits) })))
+        assert.instanceOf(defect, RangeError)
+        assert.strictEqual(defect.message, said)
+      }
+    })
+  )
+
+  it.effect("a limit that is not said is as by default, also around one that is", () =>
+    Effect.gen(function* () {
+      const open = ImageSource.bytes(Fixtures.image).open(limitsOf({ maxPixels: undefined }))
+      assert.strictEqual((yield* open).width, 48)
+      const call = segment(image, { limits: limitsOf({ maxPixels: undefined }) }).pipe(
+        withSegmentOptions({ limits: { maxPixels: 10 } }),
+        fake
+      )
+      assert.strictEqual((yield* Effect.flip(call))._tag, "ImageTooLarge")
+      const bomb = Uint8Array.from(Fixtures.image)
+      // 48 x 32 becomes 65,584 x 65,568.
+      bomb[17] = 1
+      bomb[21] = 1
+      const error = yield* Effect.flip(ImageSource.bytes(bomb).open(limitsOf({ maxPixels: undefined })))
+      assert.strictEqual(error._tag, "ImageTooLarge")
+    })
+  )
+
+  it.effect("a picture beyond the largest mask is a typed failure where its limits allow it", () =>
+    Effect.gen(function* () {
+      const huge = { ...(yield* image.open()), width: 30_000, height: 20_000 }
+      const error = yield* Effect.flip(fake(segment(huge, { otherSize: "resize" })))
+      assert.strictEqual(error._tag, "MaskNotDecodable")
+      assert.match(error.message, /30000 x 20000 pixels are more than the 536870912 of the largest mask/)
+    })
+  )
+
+  it("a path or bytes in the place of a source say what it takes", () => {
+    for (const wrong of ["panel.png", Fixtures.image, new URL("file:///panel.png")])
+      assert.throws(
+        () => Reflect.apply(segment, undefined, [wrong]),
+        /segment takes an ImageSource, such as ImageSource\.file/
+      )
   })
 })

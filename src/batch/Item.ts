@@ -121,7 +121,7 @@ const whole = (path: string): ImageSource.ImageSource<FileSystem.FileSystem> => 
     open: (limits) =>
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem
-        const { maxBytes } = { ...ImageSource.defaultLimits, ...limits }
+        const { maxBytes } = ImageSource.limitsOf(limits)
         const { size, type } = yield* fs.stat(path)
         if (type !== "File" || size > maxBytes) return yield* lazy.open(limits)
         const image = yield* ImageSource.bytes(yield* fs.readFile(path), { name }).open(limits)

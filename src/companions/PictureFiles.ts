@@ -63,7 +63,7 @@ const openDataUrl = (
     if (comma < 0 || comma > 200 || !/;base64$/i.test(url.slice(0, comma))) {
       return invalid(`${source} must be a data URL in base64: data:image/png;base64,…`)
     }
-    const { maxBytes } = { ...ImageSource.defaultLimits, ...limits }
+    const { maxBytes } = ImageSource.limitsOf(limits)
     const size = Math.floor(((url.length - comma - 1) * 3) / 4)
     // Two bytes may be padding.
     if (size - 2 > maxBytes) {

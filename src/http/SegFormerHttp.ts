@@ -64,6 +64,11 @@ export const make = Effect.fnUntraced(function* (
   options: SegFormerHttpOptions
 ): Effect.fn.Return<Transport["Service"], InvalidUrl, HttpClient.HttpClient | Scope.Scope> {
   const spoken = options.protocol ?? Inspection.protocol
+  // In plain JavaScript a name, as the command takes it.
+  if (typeof spoken === "string")
+    throw new RangeError(
+      `SegFormerHttp: \`protocol\` must be one such as HuggingFace.protocol, but is "${String(spoken)}"`
+    )
   const given = typeof spoken === "function" ? undefined : spoken
   const exchange = yield* Exchange.make({
     ...options,

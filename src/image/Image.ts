@@ -1,6 +1,7 @@
 /** An opened image, and the limits under which it is opened. */
 import { Effect, type Stream } from "effect"
 import { type ImageError, ImageTooLarge } from "./ImageError.ts"
+import * as Range from "../policy/Range.ts"
 import type { ImageFormat } from "./ImageFormat.ts"
 import type { Raster } from "./Raster.ts"
 
@@ -12,6 +13,10 @@ export interface ImageLimits {
 }
 
 export const defaultLimits: ImageLimits = { maxBytes: 100 * 1024 * 1024, maxPixels: 100_000_000 }
+
+/** Those that are not given are as by default. Throws `RangeError` for one that is no number of at least 0. */
+export const limitsOf = (given: Partial<ImageLimits> | undefined): ImageLimits =>
+  Range.limits("ImageLimits", given, defaultLimits)
 
 /** Fails where there is more than the limit. */
 export const within = (

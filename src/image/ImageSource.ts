@@ -15,7 +15,7 @@ import { Effect, type FileSystem, type Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
-import { defaultLimits, type Image, type ImageLimits } from "./Image.ts"
+import { defaultLimits, type Image, type ImageLimits, limitsOf } from "./Image.ts"
 import type { ImageCodec } from "./ImageCodec.ts"
 import type { ImageError } from "./ImageError.ts"
 import { fromMemory } from "./ImageOpening.ts"
@@ -23,7 +23,7 @@ import type { Raster } from "./Raster.ts"
 import type { Stretch } from "./Stretch.ts"
 import { lazily } from "../service/CodeNotLoaded.ts"
 
-export { defaultLimits, type Image, type ImageLimits }
+export { defaultLimits, type Image, type ImageLimits, limitsOf }
 
 /** A name for an image. `R` is what reading it needs. */
 export interface ImageSource<out R = never> {
@@ -84,7 +84,8 @@ export const raster = (
 }
 
 /** A file, by its path or a `file:` address. It is read where and when it is needed, and streamed to services where the HTTP client states the length of a stream (`NodeHttp`). */
-export const file = (path: string): ImageSource<FileSystem.FileSystem> => {
+export const file = (location: string | URL): ImageSource<FileSystem.FileSystem> => {
+  const path = String(location)
   const name = path.split(/[\\/]/).findLast(Boolean) ?? path
   return named(name, (limits) =>
     Effect.flatMap(more, ({ FileSource }) => FileSource.open(path, name, limits))
@@ -154,4 +155,4 @@ const more = lazily(() => import("./MoreSources.ts"))
 const named = <R>(
   name: string,
   open: (limits: ImageLimits) => Effect.Effect<Image, SourceError, R>
-): ImageSource<R> => ({ name, open: (limits) => open({ ...defaultLimits, ...limits }) })
+): ImageSource<R> => ({ name, open: (limits) => open(limitsOf(limits)) })

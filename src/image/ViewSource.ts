@@ -1,6 +1,6 @@
 /** Another page of an image, or its numbers stretched: pixels, and a PNG of them. */
 import { Effect, Stream } from "effect"
-import { defaultLimits, type Image, type ImageLimits } from "./Image.ts"
+import { type Image, type ImageLimits, limitsOf } from "./Image.ts"
 import { ImageCodec } from "./ImageCodec.ts"
 import { type ImageError, ImageNotReadable, UnsupportedImage } from "./ImageError.ts"
 import type * as ImageFormat from "./ImageFormat.ts"
@@ -32,7 +32,7 @@ export const open = <E, R>(
     const first = wanted.page === undefined ? image : alone
     if (page === 1 && !isStretched) return first
     const codec = yield* ImageCodec
-    const paging = page === 1 ? first : yield* pageOf(image, page, { ...defaultLimits, ...limits })
+    const paging = page === 1 ? first : yield* pageOf(image, page, limitsOf(limits))
     const lacking = ({ message }: { readonly message: string }) =>
       Effect.fail(new ImageNotReadable({ source: image.source, detail: message }))
     const pixels = Effect.catchTag(codec.decode(paging, { stretch }), without, lacking)

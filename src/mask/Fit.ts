@@ -56,7 +56,7 @@ export const contradiction = (map: Size, image: Size, input?: Size): string | un
 const against = (map: Size, image: Size): string | undefined => {
   const both = `it is ${map.width} x ${map.height} pixels, and the image ${image.width} x ${image.height}`
   if (isTurned(map, image)) {
-    return `${both}: its rows may be columns. Say so with \`transposed\`, or have it stretched by \`otherSize: "resize"\``
+    return `${both}: its rows may be columns. Say so with \`transposed\`, where the protocol takes it, or have it stretched by \`otherSize: "resize"\``
   }
   return of(map, image) === "absurd"
     ? `${both}, which is another shape. Have it stretched by \`otherSize: "resize"\`, if that is right`

@@ -71,7 +71,7 @@ const count = (layer: Layer, name: string, value: number | undefined, otherwise:
   if (value === undefined) return otherwise
   const range = { least: 1, most: Math.max(many, otherwise), whole: true }
   if (Range.isWithin(range, value)) return value
-  throw new RangeError(`${layer}: \`${name}\` must be ${Range.words(range)}, but is ${value}`)
+  throw new RangeError(`${layer}: \`${name}\` must be ${Range.words(range)}, but is ${Range.shown(value)}`)
 }
 
 /** Instead of what a model's settings say, which are checked where they are read. */

@@ -39,7 +39,9 @@ export type Part = keyof typeof ranges
 /** A number in its range; any other in a policy is a mistake of the program, and throws. */
 export const number = (name: Part, value: number): number => {
   if (Range.isWithin(ranges[name], value)) return value
-  throw new RangeError(`Policy: \`${name}\` must be ${Range.words(ranges[name])}, but is ${value}`)
+  throw new RangeError(
+    `Policy: \`${name}\` must be ${Range.words(ranges[name])}, but is ${Range.shown(value)}`
+  )
 }
 
 /** A time in its range. */

@@ -9,13 +9,13 @@ export const invalid = (url: string, detail: string) => Effect.fail(new InvalidU
 /** The parts of a base URL, or why it is none. */
 export const parse = (baseUrl: string): Effect.Effect<URL, InvalidUrl> =>
   Effect.suspend(() => {
-    const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined
-    if (url === undefined) {
-      // Whatever may be a password or a token in it is not for errors.
-      const safe = withoutQuery(baseUrl).replace(/^.*@/s, "")
-      return invalid(safe, "write it whole, such as http://localhost:8080")
-    }
-    const safe = `${url.protocol}//${url.host}${url.pathname}`
+    // A variable of the environment that is not set, behind the types.
+    const given = baseUrl ?? ""
+    const url = URL.canParse(given) ? new URL(given) : undefined
+    // Whatever may be a password or a token in it is not for errors.
+    const written = withoutQuery(String(given)).replace(/^.*@/s, "")
+    if (url === undefined) return invalid(written, "write it whole, such as http://localhost:8080")
+    const safe = url.host === "" ? written : `${url.protocol}//${url.host}${url.pathname}`
     if (url.protocol !== "http:" && url.protocol !== "https:")
       return invalid(safe, "it must start with http:// or https://")
     if (url.username !== "" || url.password !== "") {

@@ -15,6 +15,9 @@ export const defaultLimits: BodyLimits = {
   maxDecodedBytes: 256 * 1024 * 1024
 }
 
+/** Of streams, unless some are given. */
+export const noLimits: BodyLimits = { maxBodyBytes: Infinity, maxDecodedBytes: Infinity }
+
 /** Fails once more than `limit` bytes have passed. */
 export const bounded =
   (limit: number, stage: "received" | "decompressed", origin: Origin) =>

@@ -15,12 +15,13 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import type { HttpMethod } from "effect/http/HttpMethod"
 import type { Attempt } from "../policy/Attempt.ts"
+import * as Range from "../policy/Range.ts"
 import { version } from "../version.ts"
 import { standard } from "../TelemetryNames.ts"
 import { type Answer, isSuccess, type Opened } from "./Answer.ts"
 import * as BaseUrl from "./BaseUrl.ts"
 import * as Body from "./Body.ts"
-import { type BodyLimits, defaultLimits, discard } from "./BodyBounds.ts"
+import { type BodyLimits, defaultLimits, discard, noLimits } from "./BodyBounds.ts"
 import type { Origin } from "./BodyFailure.ts"
 import { Platform, type Pool } from "./BodyPlatform.ts"
 import * as ClientMetrics from "./ClientMetrics.ts"
@@ -177,8 +178,8 @@ export const make = Effect.fnUntraced(function* (
     Context.add(HttpClient.TracerDisabledWhen, () => true)
   )
   const pooled = options.pool === undefined ? context : Context.merge(context, options.pool)
-  const limits = { ...defaultLimits, ...options.limits }
-  const streamLimits = { maxBodyBytes: Infinity, maxDecodedBytes: Infinity, ...options.limits }
+  const limits = Range.limits("limits", options.limits, defaultLimits)
+  const streamLimits = Range.limits("limits", options.limits, noLimits)
   const { idempotencyHeader = "idempotency-key" } = options
   const keyHeader = idempotencyHeader === false ? undefined : idempotencyHeader.toLowerCase()
   const redirects = options.redirects ?? "refuse"

@@ -12,6 +12,9 @@ export const make = (options: {
   for (const [name, value] of Object.entries(options.headers ?? {})) {
     headers[name.toLowerCase()] = Redacted.isRedacted(value) ? Redacted.value(value) : value
   }
+  // From plain JavaScript: its own words would be of no option.
+  if (options.apiKey !== undefined && !Redacted.isRedacted(options.apiKey))
+    throw new RangeError("`apiKey` must be one that no log shows: Redacted.make(key)")
   if (options.apiKey !== undefined) headers["authorization"] = `Bearer ${Redacted.value(options.apiKey)}`
   for (const [name, value] of Object.entries(headers)) {
     if (/[^\t\x20-\x7e\x80-\xff]/.test(value)) {

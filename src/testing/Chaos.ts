@@ -63,7 +63,7 @@ export const random = (seed: number): (() => number) => {
 const check = ({ failure = 0, latency, lost = 0, stall = 0 }: ChaosOptions): void => {
   for (const [name, share] of Object.entries({ failure, lost, stall })) {
     if (!Range.isWithin(aShare, share))
-      throw new RangeError(`Chaos: \`${name}\` must be ${Range.words(aShare)}, but is ${share}`)
+      throw new RangeError(`Chaos: \`${name}\` must be ${Range.words(aShare)}, but is ${Range.shown(share)}`)
   }
   const all = failure + lost + stall
   // 0.1 + 0.2 + 0.7 is a little more than 1.

@@ -46,6 +46,7 @@ import * as SharpInput from "../image/SharpInput.ts"
 import { floats, load, plain } from "../image/SharpModule.ts"
 import * as Stretch from "../image/Stretch.ts"
 import type { Box } from "../mask/Region.ts"
+import * as Range from "../policy/Range.ts"
 import { concat } from "../service/Body.ts"
 import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
 import type { SpanName } from "../TelemetryNames.ts"
@@ -131,7 +132,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const fs = yield* FileSystem.FileSystem
   ErrorKind.oneOf("LargeImage", "compression", options.compression, ["none", "deflate"])
   const source = path
-  const limits = { ...defaultLimits, ...options.limits }
+  const limits = Range.limits("LargeImage", options.limits, defaultLimits)
   const { size, type } = yield* Effect.mapError(fs.stat(path), notRead(source))
   if (type !== "File") return yield* new ImageNotReadable({ source, detail: "it is no regular file" })
   if (size > limits.maxBytes) {

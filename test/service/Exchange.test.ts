@@ -362,6 +362,59 @@ describe("Exchange.make", () => {
     }).pipe(Effect.provide(clients[0][1]))
   )
 
+  /** With options as plain JavaScript may have them. */
+  const makeOf = (options: Readonly<Record<string, unknown>>) => {
+    const given = { baseUrl: "http://host" }
+    for (const [name, value] of Object.entries(options)) Reflect.set(given, name, value)
+    return Effect.suspend(() => Exchange.make(given))
+  }
+
+  it.effect("what a program gave is shown as it was written, also where it gave nothing", () =>
+    Effect.gen(function* () {
+      const messageOf = (options: Readonly<Record<string, unknown>>) =>
+        Effect.map(
+          Effect.flip(Effect.suspend(() => Reflect.apply(Exchange.make, undefined, [options]))),
+          String
+        )
+      assert.include(yield* messageOf({ baseUrl: "localhost:8080" }), 'Cannot use "localhost:8080" as a URL')
+      assert.include(yield* messageOf({ baseUrl: undefined }), 'Cannot use "" as a URL: write it whole')
+    }).pipe(Effect.provide(clients[0][1]))
+  )
+
+  it.effect(
+    "a key in plain text, and limits that are none, are mistakes of the program, and name the option",
+    () =>
+      Effect.gen(function* () {
+        const given: ReadonlyArray<readonly [Readonly<Record<string, unknown>>, string]> = [
+          [{ apiKey: "hunter2" }, "`apiKey` must be one that no log shows: Redacted.make(key)"],
+          [
+            { limits: { maxBodyBytes: Number.NaN } },
+            "`maxBodyBytes` must be a number of at least 0, but is NaN"
+          ],
+          [
+            { limits: { maxDecodedBytes: "x" } },
+            '`maxDecodedBytes` must be a number of at least 0, but is "x"'
+          ]
+        ]
+        for (const [options, said] of given) {
+          const make = () => Reflect.apply(Exchange.make, undefined, [{ baseUrl: "http://host", ...options }])
+          const exit = yield* Effect.exit(Effect.suspend(make))
+          assert.isTrue(Exit.hasDies(exit))
+          assert.include(String(exit), said)
+          assert.notInclude(String(exit), "hunter2")
+        }
+      }).pipe(Effect.provide(clients[0][1]))
+  )
+
+  it.effect("a limit that is not said is as by default", () =>
+    Effect.gen(function* () {
+      const server = yield* http((_, response) => void response.end("x".repeat(65 * 1024 * 1024)))
+      const exchange = yield* makeOf({ baseUrl: server.url, limits: { maxBodyBytes: undefined } })
+      const error = yield* Effect.flip(exchange.send({ method: "GET", path: "/" }, attempt()))
+      assert.strictEqual(error._tag, "ResponseTooLarge")
+    }).pipe(Effect.provide(clients[0][1]), Effect.scoped)
+  )
+
   it.effect(
     "a header that no request may carry is a mistake of the program, and says which without its value",
     () =>
