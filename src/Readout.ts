@@ -1,6 +1,6 @@
 /** What is made of a prediction's numbers: maps at the image's size, labels and uncertainty of logits, regions of labels. In turns, so that others get theirs. */
-import { Clock, Effect, Result } from "effect"
-import { fitted, type Seen, type SizeRule, stretched, suiting } from "./Fitting.ts"
+import { Clock, Effect } from "effect"
+import { fitted, misfit, type Seen, type SizeRule, stretched } from "./Fitting.ts"
 import type { ClassTable } from "./mask/ClassTable.ts"
 import * as Components from "./mask/Components.ts"
 import type * as Fit from "./mask/Fit.ts"
@@ -67,11 +67,46 @@ const argmax = (logits: Logits.Logits, width: number, height: number): Effect.Ef
     return { width, height, data }
   })
 
+/** Who gave what was predicted. */
+export interface By {
+  readonly transport: string
+  readonly requestId: string | undefined
+}
+
+const blaming = ({ requestId, transport }: By) =>
+  Effect.mapError(
+    ({ detail, mask }: MaskNotDecodable) =>
+      new MaskNotDecodable({
+        mask,
+        detail,
+        service: transport,
+        ...(requestId === undefined ? {} : { requestId })
+      })
+  )
+
+const held = (
+  image: Seen,
+  prediction: Prediction,
+  rule: SizeRule | undefined
+): Effect.Effect<void, MaskNotDecodable> =>
+  Effect.suspend(() => {
+    const problem = misfit(prediction, image, rule)
+    return problem === undefined ? Effect.void : Effect.fail(problem)
+  })
+
+/** Fails for a prediction whose size contradicts the image's. */
+export const fits = (
+  image: Seen,
+  prediction: Prediction,
+  by: By,
+  rule: SizeRule | undefined
+): Effect.Effect<void, MaskNotDecodable> => blaming(by)(held(image, prediction, rule))
+
 /** The labels of logits, or of a map that is not as large as its image, at the size of that. */
 export const labelMap = (
   image: Seen,
   prediction: Exclude<Prediction, { readonly _tag: "Rendered" }>,
-  by: { readonly transport: string; readonly requestId: string },
+  by: By,
   rule: SizeRule | undefined,
   service: object | undefined
 ): Effect.Effect<LabelMap.LabelMap, MaskNotDecodable> =>
@@ -82,21 +117,13 @@ export const labelMap = (
     // Before memory is taken for it: limits of images may be wider than those of masks.
     yield* Effect.fromResult(pixels("label map", width, height))
     if (prediction._tag === "Logits") {
-      const logits = yield* Effect.fromResult(
-        Result.flatMap(Logits.make(prediction.logits), (logits) =>
-          suiting(logits, image, input, "logits", rule)
-        )
-      )
+      const logits = yield* Effect.fromResult(Logits.make(prediction.logits))
+      yield* held(image, prediction, rule)
       yield* tellStretched(logits, image, input, by.transport, said)
       return yield* argmax(logits, width, height)
     }
     const map = yield* Effect.fromResult(LabelMap.make(prediction.labelMap))
-    const resized = yield* Effect.fromResult(fitted(map, image, input, rule))
+    yield* held(image, prediction, rule)
     yield* tellStretched(map, image, input, by.transport, said)
-    return resized
-  }).pipe(
-    Effect.mapError(
-      ({ detail, mask }) =>
-        new MaskNotDecodable({ mask, detail, service: by.transport, requestId: by.requestId })
-    )
-  )
+    return fitted(map, image)
+  }).pipe(blaming(by))

@@ -123,7 +123,8 @@ const segmentIn = Effect.fnUntraced(function* <R>(
         `Of a TIFF, GIF or WebP ask for another as ${image.source}#2 or by --page in a command, by ImageSource.view in a program`
       )
     )
-  const outcome = yield* transport.runner.run((attempt) => transport.predict({ image }, attempt), options)
+  const request = { image, otherSize: options?.otherSize }
+  const outcome = yield* transport.runner.run((attempt) => transport.predict(request, attempt), options)
   const { value: prediction } = outcome
   const cost = {
     attempts: outcome.attempts,

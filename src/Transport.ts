@@ -27,6 +27,7 @@ import * as Policy from "./policy/Policy.ts"
 import type { PolicyError } from "./policy/PolicyError.ts"
 import * as PolicyRunner from "./policy/PolicyRunner.ts"
 import type { Prediction } from "./Prediction.ts"
+import { fits, type SizeRule } from "./Segmentation.ts"
 import type { SegmentationError } from "./SegmentationError.ts"
 import type { ServiceError } from "./service/ServiceError.ts"
 
@@ -34,6 +35,8 @@ export interface PredictRequest {
   readonly image: Image
   /** `"logits"`: give those and no label map, where there is a choice; they are to be averaged with others. */
   readonly prefer?: "logits" | undefined
+  /** What to do with a map of another size than the image. */
+  readonly otherSize?: SizeRule | undefined
 }
 
 /** What is known of the model behind a transport. */
@@ -79,7 +82,10 @@ export class Transport extends Context.Service<
     readonly runner: PolicyRunner.PolicyRunner
   }
 >()("effect-segformer/Transport") {
-  /** A transport with the state of its policy, which ends with the scope. */
+  /**
+   * A transport with the state of its policy, which ends with the scope. An attempt that gives a map whose size contradicts the
+   * image's has failed: whoever stands before it (a cache, a fallback, a circuit, metrics) learns of it.
+   */
   static readonly make = (
     options: TransportOptions
   ): Effect.Effect<Transport["Service"], never, Scope.Scope> =>
@@ -88,7 +94,10 @@ export class Transport extends Context.Service<
       (runner) =>
         Transport.of({
           name: options.name,
-          predict: options.predict,
+          predict: (request, attempt) =>
+            Effect.tap(options.predict(request, attempt), (prediction) =>
+              fits(request.image, prediction, options.name, request.otherSize)
+            ),
           describe: options.describe ?? Effect.succeed({ name: "unknown", classes: [] }),
           health: options.health ?? Effect.succeed({ healthy: true, detail: "ready" }),
           runner

@@ -3,10 +3,11 @@ import { globSync, readFileSync } from "node:fs"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Metric, Redacted, References, Tracer } from "effect"
-import { ImageSource, segment } from "effect-segformer"
+import { ImageSource, type Prediction, segment } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
+import { LabelMap } from "effect-segformer/mask"
 import { RoboflowDialect } from "effect-segformer/server"
-import { Fixtures } from "effect-segformer/testing"
+import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 import * as ClientMetrics from "../src/service/ClientMetrics.ts"
 import { metrics, own, prometheusName, spans, standard } from "../src/TelemetryNames.ts"
 import * as page from "./docs/telemetry.ts"
@@ -270,6 +271,18 @@ describe("requests to wherever images lie", () => {
       assert.isAtLeast(Number(rest?.["count"]), 300)
       assert.notInclude(JSON.stringify(points), "hunter2")
       assert.deepStrictEqual(ClientMetrics.placeOf("https://[::1]/a"), { address: "::1", port: 443 })
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
+  )
+
+  it.live("whose answer has a size that contradicts the image's has failed", () =>
+    Effect.gen(function* () {
+      const turned: Prediction = { ...Fixtures.prediction, labelMap: LabelMap.filled(32, 48, 1) }
+      yield* segment(ImageSource.bytes(Fixtures.image)).pipe(
+        Effect.flip,
+        Effect.provide(SegFormerTest.layer(() => Effect.succeed(turned)))
+      )
+      const [call = {}] = yield* pointsOf("segformer.call.duration")
+      assert.deepInclude(call, { "error.type": "MaskNotDecodable", count: 1 })
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
   )
 })

@@ -20,6 +20,7 @@ import { Config, Deferred, Effect, Layer, Metric, Option, type Scope } from "eff
 import type { Attempt } from "../policy/Attempt.ts"
 import type { Prediction } from "../Prediction.ts"
 import { randomHex } from "../randomHex.ts"
+import { fits } from "../Segmentation.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import * as Telemetry from "../TelemetryNames.ts"
 import { type PredictRequest, Transport } from "../Transport.ts"
@@ -61,10 +62,18 @@ export const make = Effect.fnUntraced(function* (
 
   const looked = Effect.fnUntraced(function* (
     key: string,
+    { image, otherSize }: PredictRequest,
     ask: Effect.Effect<Prediction, SegmentationError>
   ): Effect.fn.Return<Prediction, SegmentationError> {
     const known = yield* store.get(key)
-    if (known !== undefined) return yield* Effect.as(Metric.update(hits, 1), known)
+    // What a call took under a rule of its own may be of no use to this one.
+    const suits =
+      known !== undefined &&
+      (yield* Effect.match(fits(image, known, member.name, otherSize), {
+        onSuccess: () => true,
+        onFailure: () => false
+      }))
+    if (suits) return yield* Effect.as(Metric.update(hits, 1), known)
     yield* Metric.update(misses, 1)
     return yield* Effect.tap(ask, (prediction) => store.set(key, prediction))
   })
@@ -88,7 +97,7 @@ export const make = Effect.fnUntraced(function* (
     }
     const settled = Deferred.makeUnsafe<Option.Option<Prediction>>()
     if (!underWay.has(key)) underWay.set(key, settled)
-    return yield* Effect.onExit(looked(key, ask), (exit) => {
+    return yield* Effect.onExit(looked(key, request, ask), (exit) => {
       if (underWay.get(key) === settled) underWay.delete(key)
       return Deferred.succeed(settled, exit._tag === "Success" ? Option.some(exit.value) : Option.none())
     })

@@ -79,15 +79,20 @@ export const make = Effect.fnUntraced(function* (
   )
 
   const predict = Effect.fnUntraced(function* (
-    { image }: PredictRequest,
+    request: PredictRequest,
     attempt: Attempt
   ): Effect.fn.Return<Prediction, SegmentationError> {
+    const { image } = request
     const fail = (detail: string) => new InferenceFailed({ model: member.name, source: image.source, detail })
     const raster = yield* codec.decode(image)
     const look = Effect.fnUntraced(function* (view: View): Effect.fn.Return<Look, SegmentationError> {
       const isItself = view.scale === 1 && view.flip === undefined
       const seen = isItself ? image : yield* viewOf(codec, image, raster, view)
-      const prediction = yield* Members.predict(member, { image: seen, prefer: "logits" }, attempt)
+      const prediction = yield* Members.predict(
+        member,
+        { ...request, image: seen, prefer: "logits" },
+        attempt
+      )
       if (prediction._tag !== "Logits") {
         const given = prediction._tag === "Labels" ? "a label map" : "pictures"
         return yield* fail(`averaging over flips and scales takes logits, and it gave ${given}`)

@@ -51,6 +51,32 @@ const cachedOver = (
 ) => PredictionCache.layer(options).pipe(Layer.provide([member, store]))
 
 describe("PredictionCache", () => {
+  it.effect(
+    "keeps no answer whose size contradicts the image's, and gives none that the call does not take",
+    () => {
+      const turned: Prediction = { ...Fixtures.prediction, labelMap: LabelMap.filled(32, 48, 1) }
+      const given = [turned, turned]
+      const { asked, layer } = counting(() =>
+        Effect.suspend(() => Effect.succeed(given.shift() ?? Fixtures.prediction))
+      )
+      return Effect.gen(function* () {
+        const error = yield* Effect.flip(segment(image))
+        assert.strictEqual(error._tag, "MaskNotDecodable")
+        assert.match(
+          error.message,
+          /answer of model: it is 32 x 48 pixels, and the image 48 x 32: its rows may be columns/
+        )
+        // Whoever takes it has it kept; whoever does not asks again.
+        yield* segment(image, { otherSize: "resize" })
+        yield* segment(image, { otherSize: "resize" })
+        assert.strictEqual(asked(), 2)
+        for (let time = 0; time < 2; time++)
+          assert.deepStrictEqual(yield* (yield* segment(image)).labelMap, Fixtures.prediction.labelMap)
+        assert.strictEqual(asked(), 3)
+      }).pipe(Effect.provide(cachedOver(layer)), quiet)
+    }
+  )
+
   it.effect("asks once for each content, whatever it is called", () => {
     const { asked, layer } = counting()
     return Effect.gen(function* () {

@@ -13,6 +13,7 @@ import {
   Unauthorized
 } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
+import { LabelMap } from "effect-segformer/mask"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 import { TestClock } from "effect/testing"
 import { eventually } from "../support/Eventually.ts"
@@ -59,6 +60,53 @@ const settle = <A, E>(effect: Effect.Effect<A, E>) =>
     }
     return yield* Fiber.join(fiber)
   })
+
+/** Rows for columns: the image is 48 x 32. */
+const turned: Prediction = { ...Fixtures.prediction, labelMap: LabelMap.filled(32, 48, 1) }
+/** A part of its size, which is an answer unless the call refuses it. */
+const half: Prediction = { ...Fixtures.prediction, labelMap: LabelMap.filled(24, 16, 1) }
+
+describe("an answer whose size contradicts the image's", () => {
+  type Two = readonly [Layer.Layer<Transport>, Layer.Layer<Transport>]
+  const kinds = [
+    ["fallback", (layers: Two) => Transports.fallback(layers)],
+    ["hedge", (layers: Two) => Transports.hedge(layers, { after: "1 hour" })]
+  ] as const
+  const make = (first: Prediction, of: (layers: Two) => Layer.Layer<Transport>) => {
+    const [one, other] = [member("first", Effect.succeed(first)), member("second", answers)]
+    return { seen: [one.seen, other.seen], layer: of([one.layer, other.layer]) }
+  }
+
+  for (const [name, of] of kinds) {
+    it.effect(`is a failure, after which ${name} asks the next`, () =>
+      Effect.gen(function* () {
+        for (const [first, options] of [
+          [turned, {}],
+          [half, { otherSize: "refuse" }]
+        ] as const) {
+          const { layer, seen } = make(first, of)
+          const { labelMap } = yield* segment(image, options).pipe(Effect.provide(layer))
+          assert.deepStrictEqual(yield* labelMap, Fixtures.prediction.labelMap)
+          assert.deepStrictEqual(
+            seen.map(({ starts }) => starts.length),
+            [1, 1]
+          )
+        }
+      }).pipe(quiet)
+    )
+    it.effect(`is taken by ${name} where the call takes it`, () =>
+      Effect.gen(function* () {
+        const { layer, seen } = make(turned, of)
+        const { labelMap } = yield* segment(image, { otherSize: "resize" }).pipe(Effect.provide(layer))
+        assert.deepStrictEqual((yield* labelMap).data.slice(0, 2), Uint8Array.of(1, 1))
+        assert.deepStrictEqual(
+          seen.map(({ starts }) => starts.length),
+          [1, 0]
+        )
+      }).pipe(quiet)
+    )
+  }
+})
 
 describe("Transports.fallback", () => {
   it.effect("asks the second only where the first does not answer", () =>

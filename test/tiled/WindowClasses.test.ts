@@ -156,3 +156,19 @@ describe("windows that name their classes", () => {
     }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
   )
 })
+
+describe("a window's answer", () => {
+  it.effect("whose rows are the window's columns is refused, and not stretched", () =>
+    Effect.gen(function* () {
+      const picture = yield* support.drawn({ width: 16, height: 8 })
+      const labelMap = { width: 8, height: 16, data: new Uint8Array(128) }
+      const error = yield* Tiled.segment(picture, { crop: 16 }).pipe(
+        Stream.runDrain,
+        Effect.flip,
+        Effect.provide(SegFormerTest.layer(() => Effect.succeed({ _tag: "Labels", classes: [], labelMap })))
+      )
+      assert.strictEqual(error._tag, "MaskNotDecodable")
+      assert.match(error.message, /8 x 16 pixels, and the image 16 x 8: its rows may be columns/)
+    }).pipe(Effect.provide(SharpCodec.layer))
+  )
+})
