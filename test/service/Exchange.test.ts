@@ -372,10 +372,7 @@ describe("Exchange.make", () => {
   it.effect("what a program gave is shown as it was written, also where it gave nothing", () =>
     Effect.gen(function* () {
       const messageOf = (options: Readonly<Record<string, unknown>>) =>
-        Effect.map(
-          Effect.flip(Effect.suspend(() => Reflect.apply(Exchange.make, undefined, [options]))),
-          String
-        )
+        Effect.map(Effect.flip(makeOf(options)), ({ message }) => message)
       assert.include(yield* messageOf({ baseUrl: "localhost:8080" }), 'Cannot use "localhost:8080" as a URL')
       assert.include(yield* messageOf({ baseUrl: undefined }), 'Cannot use "" as a URL: write it whole')
     }).pipe(Effect.provide(clients[0][1]))
