@@ -8,8 +8,9 @@ import * as PngFile from "./PngFile.ts"
 import * as PngRows from "./PngRows.ts"
 import * as Steps from "./Steps.ts"
 
-/** What is read at once: it takes a few milliseconds. */
+/** What is read at once: it takes a few milliseconds. Of more bytes much more may come than the pixels take. */
 const fewPixels = 1 << 18
+const fewBytes = 1 << 14
 
 /** What `PngFile.read` gives, while others have their turn. */
 export const read = Effect.fnUntraced(function* (
@@ -19,7 +20,8 @@ export const read = Effect.fnUntraced(function* (
 ): Effect.fn.Return<PngFile.Picture, MaskNotDecodable> {
   const file = yield* Effect.fromResult(PngFile.prepare(bytes, name, maxPixels))
   const { height, width } = file.header
-  if (width * height <= fewPixels || typeof DecompressionStream === "undefined")
+  const isSmall = width * height <= fewPixels && bytes.length <= fewBytes
+  if (isSmall || typeof DecompressionStream === "undefined")
     return yield* Effect.fromResult(PngFile.read(bytes, name, maxPixels))
   const parts = yield* Effect.flatMap(
     Steps.run(() => PngFile.partsOf(file)),
@@ -34,6 +36,9 @@ export const read = Effect.fnUntraced(function* (
   )
 })
 
+/** Bytes behind the pixels that are unpacked for the checksum behind them. */
+const mostBehind = 1 << 16
+
 /** At most so many bytes, undefined where they are not packed as they should be. */
 const inflate = (packed: Uint8Array, size: number): Effect.Effect<Uint8Array | undefined> =>
   Effect.promise(async (signal) => {
@@ -47,11 +52,13 @@ const inflate = (packed: Uint8Array, size: number): Effect.Effect<Uint8Array | u
       for (;;) {
         const { done, value } = await reader.read()
         if (done) return out.subarray(0, at)
-        if (at + value.length > size) break
-        out.set(value, at)
+        if (at < size) out.set(value.subarray(0, size - at), at)
         at += value.length
+        // What goes on behind the pixels belongs to nothing, and may go on for minutes.
+        if (at > size + mostBehind) break
       }
       await reader.cancel()
+      return out
     } catch {
       // What it is that is wrong is told by the reader that does all at once.
     }

@@ -77,15 +77,42 @@ const partsOf = (
 export const sizeOf = (rows: Rows): number =>
   partsOf(rows).reduce((sum, part) => sum + (strideOf(part) + 1) * part.height, 0)
 
+/** The checksum behind what is packed. */
+const adler32 = (bytes: Uint8Array): number => {
+  let low = 1
+  let high = 0
+  for (let i = 0; i < bytes.length; i++) {
+    low += bytes[i]!
+    high += low
+    // No sooner than after so many do they need more than 31 bits.
+    if ((i & 2047) !== 2047) continue
+    low %= 65_521
+    high %= 65_521
+  }
+  return (((high % 65_521) << 16) | (low % 65_521)) >>> 0
+}
+
+/** Whether the checksum of what was unpacked stands there: what follows it belongs to nothing. */
+const isSealed = (packed: Uint8Array, bytes: Uint8Array): boolean => {
+  const sum = adler32(bytes)
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.length)
+  for (let at = packed.length - 4; at > 1; at--) if (view.getUint32(at) === sum) return true
+  return false
+}
+
 /** A block that is not packed is copied whole. */
 const longestBlock = 0xffff
 
 /** At most so many bytes, undefined where they are not packed as they should be. Valid until the next call. */
 export const inflated = (packed: Uint8Array, size: number): Uint8Array | undefined => {
+  // Between the two bytes that it begins with and the checksum there is nothing, for which `fflate` would give all of the memory as it is.
+  if (packed.length < 7) return undefined
   const room = size + longestBlock
   const out = room <= scratch.length ? scratch.subarray(0, room) : new Uint8Array(room)
   try {
-    return unzlibSync(packed, { out }).subarray(0, size)
+    const bytes = unzlibSync(packed, { out })
+    // Where there was no room for all, nobody knows what its checksum is of.
+    return bytes.length === room || isSealed(packed, bytes) ? bytes.subarray(0, size) : undefined
   } catch (cause) {
     // What goes on behind the pixels belongs to nothing. A block of it that is copied has no room where it begins there.
     return cause instanceof RangeError ? out.subarray(0, size) : undefined

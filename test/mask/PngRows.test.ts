@@ -200,6 +200,47 @@ describe("the rows of a PNG", () => {
     }
   })
 
+  it("so it is where nothing is left of it, which gave the pixels of the file before", () => {
+    const form = { colorType: 0, depth: 8 }
+    Result.getOrThrow(PngFile.read(fileOf(form, rowsOf(form, [0])), "it"))
+    const packed = deflateSync(rowsOf(form, [0]))
+    for (let length = 1; length < 12; length++) {
+      const read = PngFile.read(fileOf(form, noise(0), [], 6, packed.subarray(0, length)), "it")
+      assert(Result.isFailure(read), `${length} bytes`)
+      assert.include(read.failure.detail, "it is broken")
+    }
+  })
+
+  it("packed data that its checksum does not go with is refused, as Pillow and sharp do", () => {
+    const form = { colorType: 0, depth: 8 }
+    const rows = rowsOf(form, [0])
+    const { data } = Result.getOrThrow(PngFile.read(fileOf(form, rows), "it"))
+    const read = (packed: Uint8Array) => PngFile.read(fileOf(form, rows, [], 6, Buffer.from(packed)), "it")
+    for (const level of [0, 6]) {
+      const packed = deflateSync(rows, { level })
+      for (let at = packed.length - 10; at < packed.length; at++) {
+        const bytes = Buffer.from(packed)
+        bytes[at]! ^= 4
+        assert(Result.isFailure(read(bytes)), `byte ${at - packed.length} of level ${level}`)
+      }
+      // What follows the checksum belongs to nothing.
+      for (const more of [1, 3, 4, 100])
+        assert.deepStrictEqual(Result.getOrThrow(read(Buffer.concat([packed, noise(more)]))).data, data)
+    }
+    const longer = deflateSync(Buffer.concat([rows, noise(9)]))
+    assert.deepStrictEqual(Result.getOrThrow(read(longer)).data, data)
+    longer[longer.length - 1]! ^= 1
+    assert.isTrue(Result.isFailure(read(longer)))
+  })
+
+  it("the checksum of what is large, and of the highest bytes", () => {
+    const form = { colorType: 2, depth: 8, width: 700, height: 600 }
+    const rows = new Uint8Array(600 * 2101).fill(255)
+    for (let y = 0; y < 600; y++) rows[y * 2101] = 0
+    const read = Result.getOrThrow(PngFile.read(fileOf(form, rows), "it"))
+    assert.isTrue(read.data.every((value) => value === 255))
+  })
+
   it("so it is of an interlaced one", () => {
     // 5 x 7 in seven passes, each row behind its filter.
     const form = { colorType: 0, depth: 8, interlaced: 1 }
