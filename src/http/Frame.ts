@@ -180,7 +180,7 @@ const isRowsFirst = (value: unknown): boolean =>
   /(?:^|[^a-z])(?:y[\s,_-]*x|rows?[\s,_-]*col(?:umn)?s?|rc)(?:[^a-z]|$)/i.test(value)
 
 /** What an object says of the points in it, without their size; why they cannot be read. */
-const words = (value: Fields): Result.Result<Pick<Said, "unit" | "swapped">, string> => {
+const words = (value: Fields, isSaid: boolean): Result.Result<Pick<Said, "unit" | "swapped">, string> => {
   let unit: Said["unit"]
   let swapped = false
   for (const [key, given] of Object.entries(value)) {
@@ -188,12 +188,13 @@ const words = (value: Fields): Result.Result<Pick<Said, "unit" | "swapped">, str
     if (name === "imagerotation" && Side.toNumber(given) !== undefined && Side.toNumber(given) !== 0)
       return Result.fail(`its outlines are of the image turned by ${String(given)}°, which is not read here`)
     if (
+      !isSaid &&
       /^(?:crs|srs|srid|epsg)$/.test(name) &&
       /epsg|crs:?84|wgs|utm|^"?\d{4,}/i.test(JSON.stringify(given) ?? "")
     ) {
       const system = JSON.stringify(given).slice(0, 100)
       return Result.fail(
-        `its outlines are in coordinates of the earth (${system}), and not of the image, which is not read here`
+        `its outlines are in coordinates of the earth (${system}), and not of the image, which is not read here. ${remedy}`
       )
     }
     if (
@@ -208,18 +209,22 @@ const words = (value: Fields): Result.Result<Pick<Said, "unit" | "swapped">, str
   return Result.succeed({ unit, swapped })
 }
 
-/** What an answer says of the points of a thing: by the thing itself, else by what is around it, from the inside out. */
+/**
+ * What an answer says of the points of a thing: by the thing itself, else by what is around it, from the inside out. Where the caller has
+ * `isSaid` of which picture they are, where that lies on the earth is nothing to them.
+ */
 export const read = (
   thing: Fields,
   around: ReadonlyArray<Fields>,
   rings: ReadonlyArray<Ring>,
-  image: Fit.Size
+  image: Fit.Size,
+  isSaid = false
 ): Result.Result<Said, string> =>
   Result.gen(function* () {
     let { input, original, size, unit }: Partial<Said> = {}
     let swapped = false
     for (const value of [thing, ...around]) {
-      const said = yield* words(value)
+      const said = yield* words(value, isSaid)
       unit ??= said.unit
       swapped ||= said.swapped
       const isDone = size !== undefined

@@ -237,10 +237,10 @@ export const at = Effect.fnUntraced(function* (
     mask?.as === undefined || mask.as === "masks"
       ? MaskList.beside(answer, path, value, parent, image)
       : undefined
-  const open =
-    Array.isArray(value) && value.length === 0 ? (yield* Segments.numbering).unfinished(around) : undefined
+  const isEmpty = Array.isArray(value) && value.length === 0
+  const open = isEmpty ? (yield* Segments.numbering).unfinished(around) : undefined
   if (open !== undefined) return yield* fail(answer, path, open)
-  const isOne = listed === undefined && !(Array.isArray(value) && isRecord(value[0]))
+  const isOne = listed === undefined && !isEmpty && !(Array.isArray(value) && isRecord(value[0]))
   const told = { ...options, stated: MaskContext.statedIn(around, isOne) }
   if (listed !== undefined)
     return yield* MaskList.toPrediction(answer, yield* listed, image, withGap(told), around)

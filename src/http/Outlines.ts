@@ -154,7 +154,8 @@ export const ringsIn = (
 const readOne = (
   { beside = {}, mask, path }: Drawn,
   around: ReadonlyArray<Readonly<Record<string, unknown>>>,
-  image: Fit.Size
+  image: Fit.Size,
+  isSaid: boolean
 ): Result.Result<Read | undefined, string> =>
   Result.gen(function* () {
     const outline = yield* Outline.read(mask, path, beside, (value) => ringsIn(value, image))
@@ -163,7 +164,7 @@ const readOne = (
       ...polygons.flatMap(({ holes, outer }) => [outer, ...holes]),
       ...cuts
     ]
-    const said = yield* Frame.read(beside, around, ringsOf(outline), image)
+    const said = yield* Frame.read(beside, around, ringsOf(outline), image, isSaid)
     const drawn =
       said.swapped && !areNamed(mask)
         ? {
@@ -188,7 +189,7 @@ export const read = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReadonlyArray<(() => BinaryMask.BinaryMask) | undefined>, Effect.Error<Decoded<never>>> {
   const all: Array<Read | undefined> = []
   for (const drawn of masks) {
-    const one = readOne(drawn, around, image)
+    const one = readOne(drawn, around, image, pointsOf !== undefined)
     if (Result.isFailure(one)) return yield* fail(answer, drawn.path, one.failure)
     all.push(one.success)
     yield* Effect.yieldNow

@@ -138,6 +138,21 @@ describe("an empty list", () => {
         assert.deepStrictEqual(yield* shares({ ...beside, masks: [] }), { 255: 48 })
     })
   )
+
+  it.effect("has the classes that one with things in it has", () =>
+    Effect.gen(function* () {
+      for (const [classes, named] of [
+        [{ 1: "road", 2: "tree" }, ["1 road", "2 tree"]],
+        [{ road: 1 }, ["1 road"]],
+        [["road"], ["0 road"]]
+      ] as const) {
+        const road = { label: "road", mask: quarter(width, height, 255) }
+        assert.deepStrictEqual(yield* namesIn({ masks: [road, road], classes }), [...named])
+        assert.deepStrictEqual(yield* namesIn({ masks: [], classes }), [...named])
+        assert.deepStrictEqual(yield* shares({ masks: [], classes }), { 255: 48 })
+      }
+    })
+  )
 })
 
 describe("what no mask of a list is on", () => {

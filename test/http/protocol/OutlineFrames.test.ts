@@ -353,8 +353,12 @@ describe("outlines in coordinates of the earth", () => {
         { crs: "epsg:32633" },
         { epsg: 3857 },
         { srid: "4326" }
-      ])
+      ]) {
         assert.include(yield* refused({ ...collection, ...beside }), "in coordinates of the earth")
+        // Pixels of a picture that lies somewhere on the earth.
+        const pointsOf = "pixels"
+        assert.deepStrictEqual(yield* drawn({ ...collection, ...beside }, { pointsOf }), asStands)
+      }
       for (const beside of [{}, { crs: null }, { crs: { type: "name", properties: { name: "pixels" } } }])
         assert.deepStrictEqual(yield* drawn({ ...collection, ...beside }), asStands)
     })
