@@ -46,11 +46,9 @@ const isNumber = (value: unknown): value is number => typeof value === "number" 
 const isSide = (value: unknown): value is number => Number.isInteger(value) && isNumber(value) && value > 0
 
 /** One task of an export. Fails, with the reason, where its truth cannot be told. */
-export const task = (
-  given: unknown,
-  { prefer, preferBy = "prefer" }: Options = {}
-): Result.Result<ReadTask, string> =>
+export const task = (given: unknown, options: Options = {}): Result.Result<ReadTask, string> =>
   Result.gen(function* () {
+    const { prefer, preferBy = "prefer" } = options
     ErrorKind.oneOf("LabelStudio", "prefer", prefer, ["newest", "oldest"])
     if (!isObject(given)) return yield* Result.fail("it is no object")
     const { annotations, completions, data } = given
