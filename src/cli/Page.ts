@@ -35,6 +35,9 @@ const look = Effect.fnUntraced(function* (
 const write = Effect.fnUntraced(function* (options: Options) {
   yield* look(options.out)
   const model = options.model === undefined ? ModelSource.bundled : ModelSource.parse(options.model)
+  yield* Screen.complain(
+    `packing the model ${model.name} and ONNX Runtime as small as can be, which may take a minute`
+  )
   const files = yield* Effect.mapError(StaticPage.files({ model }), ExitCode.by(ExitCode.unavailable))
   const placed = files.map(({ bytes, path }) => ({ path: join(options.out, path), bytes }))
   yield* Effect.gen(function* () {

@@ -30,6 +30,7 @@ const phrases: ReadonlyArray<readonly [said: string, meant: string]> = [
     "Send fewer at once (--concurrency), or raise SEGFORMER_QUEUE"
   ],
   ["or allow the change: what", "or give --allow-change: what"],
+  [", as `ClassTable.fromNames` makes one of names,", ","],
   ["the option `classes`", "SEGFORMER_CLASSES"],
   ["by `HTTPS_PROXY`, or as `proxy`", "by HTTPS_PROXY, or by --proxy"]
 ]
@@ -60,6 +61,7 @@ const options: Readonly<Record<string, string>> = {
   maxDecodedBytes: "SEGFORMER_MAX_DECODED_BYTES",
   output: "SEGFORMER_OUTPUT",
   pointsOf: "SEGFORMER_POINTS_OF",
+  protocol: "SEGFORMER_PROTOCOL",
   queue: "SEGFORMER_QUEUE",
   redirects: "SEGFORMER_REDIRECTS",
   "redirects.hosts": "SEGFORMER_REDIRECTS",

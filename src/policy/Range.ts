@@ -22,8 +22,8 @@ export const isWithin = ({ above, endless, least, most, whole }: Range, value: n
 const limit: Range = { least: 0, endless: true }
 
 /**
- * Limits, those that are not given as by default. Throws `RangeError` for one that is no number: nothing is more than NaN, which
- * would be no limit at all.
+ * Limits, those that are not given as by default; whoever gives them may have others beside them. Throws `RangeError` for one that is no
+ * number: nothing is more than NaN, which would be no limit at all.
  */
 export const limits = <A extends Readonly<Record<keyof A, number>>>(
   owner: string,
@@ -31,7 +31,8 @@ export const limits = <A extends Readonly<Record<keyof A, number>>>(
   defaults: A
 ): A => {
   const said = omitUndefined({ ...given })
-  for (const [name, value] of Object.entries<unknown>(said)) {
+  for (const name of Object.keys(defaults)) {
+    const value: unknown = Reflect.get(said, name) ?? 0
     if (typeof value !== "number" || !isWithin(limit, value))
       throw new RangeError(`${owner}: \`${name}\` must be ${words(limit)}, but is ${shown(value)}`)
   }
