@@ -96,6 +96,22 @@ export const read = (
     }
   })
 
+/** Whether an array is points of an outline, or pixels by their places. Of an image that is but a few pixels wide it may be a map. */
+const arePoints = (shape: ReadonlyArray<number>, image: Fit.Size): boolean => {
+  const [height = 0, width = 0] = shape.slice(-2)
+  const isOne = shape.slice(0, -2).every((side) => side === 1)
+  const isPairs = Math.min(height, width) === 2 && Math.max(height, width) > 2
+  const isFlat = height === 1 && width >= 6 && width % 2 === 0
+  const fit = Fit.of({ height, width }, image)
+  return (
+    isOne &&
+    (isPairs || isFlat) &&
+    Math.min(image.height, image.width) > 8 &&
+    fit !== "scaled" &&
+    fit !== "exact"
+  )
+}
+
 /** The prediction in a nested array. */
 export const fromNested = (
   answer: Answer,
@@ -111,5 +127,9 @@ export const fromNested = (
         : NestedArray.values(value),
       MaskDecoding.flawed(answer, path)
     )
+    if (options.as === undefined && arePoints(flat.shape, image)) {
+      const detail = `it has the shape [${flat.shape.join(", ")}], which is that of points and of no map. Points are read where an object says whose they are: { label, points }`
+      return yield* fail(answer, path, detail)
+    }
     return yield* read(answer, path, flat.data, flat.shape, [image], options, true)
   })

@@ -18,7 +18,7 @@ import * as ArrayMask from "./ArrayMask.ts"
 import * as ClassesIn from "./ClassesIn.ts"
 import * as CroppedMask from "./CroppedMask.ts"
 import { fail, textToBytes, textToPng } from "./EncodedPicture.ts"
-import { parentOf } from "./Fields.ts"
+import { join, parentOf } from "./Fields.ts"
 import * as LabelIds from "./LabelIds.ts"
 import * as MaskContext from "./MaskContext.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
@@ -143,14 +143,15 @@ export const fromValue = (
       classes,
       requestId: answer.requestId
     }))
-  const first: unknown = Array.isArray(value) ? value[0] : undefined
   const as =
     options.mask?.as ??
     (typeof value === "string"
       ? "png"
       : MaskDecoding.looksLikeRle(value)
         ? "rle"
-        : isRecord(first) || MaskList.isFeature(value) || (Array.isArray(value) && value.length === 0)
+        : MaskList.isMany(path, value) ||
+            MaskList.isFeature(value) ||
+            (Array.isArray(value) && value.length === 0)
           ? "masks"
           : path.endsWith("logits")
             ? "logits"
@@ -240,13 +241,21 @@ export const at = Effect.fnUntraced(function* (
   const isEmpty = Array.isArray(value) && value.length === 0
   const open = isEmpty ? (yield* Segments.numbering).unfinished(around) : undefined
   if (open !== undefined) return yield* fail(answer, path, open)
-  const isOne = listed === undefined && !isEmpty && !(Array.isArray(value) && isRecord(value[0]))
+  const isOne = listed === undefined && !isEmpty && !MaskList.isMany(path, value)
   const told = { ...options, stated: MaskContext.statedIn(around, isOne) }
   if (listed !== undefined)
     return yield* MaskList.toPrediction(answer, yield* listed, image, withGap(told), around)
   const segments = Segments.beside(answer, json, path)
   if (segments !== undefined && (typeof value === "string" || Array.isArray(value)))
     return yield* Segments.toPrediction(answer, path, value, yield* segments, image, options)
+  // One in a list is as one of several.
+  if (
+    mask === undefined &&
+    options.binary === undefined &&
+    /(?:^|\.)0\.[^.]+$/.test(path) &&
+    MaskList.isUnlabelled(parent)
+  )
+    return yield* fail(answer, join(parentOf(path), "label"), MaskList.unlabelled)
   const box = isRecord(parent) ? CroppedMask.boxOf(parent, value, image) : undefined
   if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
   const own = MaskDecoding.classesOf(options)

@@ -12,7 +12,7 @@ import type { ResponseNotDecodable } from "../service/ServiceError.ts"
 import * as ClassesIn from "./ClassesIn.ts"
 import * as CroppedMask from "./CroppedMask.ts"
 import { fail } from "./EncodedPicture.ts"
-import { firstOf, join, parentOf } from "./Fields.ts"
+import { firstOf, join, parentOf, plain } from "./Fields.ts"
 import * as LabelIds from "./LabelIds.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as NestedArray from "./NestedArray.ts"
@@ -99,6 +99,15 @@ export const labelOf = (
     : undefined
 }
 
+/** What is wrong with one of several masks that nobody says the class of. */
+export const unlabelled = "it has neither a label nor a class id, so that what its mask shows is not known"
+
+/** Whether an object is one of the masks that SAM makes, which have no classes. */
+export const isUnlabelled = (each: unknown): boolean =>
+  isRecord(each) &&
+  labelOf(each) === undefined &&
+  ["predicted_iou", "stability_score", "point_coords", "crop_box", "iscrowd"].some((name) => name in each)
+
 /** Fields that say whose one mask is; what an object is `name` or `id` of may be the model, or the answer. */
 const ownFields = [...idFields, "label", "class", "class_name", "category"]
 
@@ -135,6 +144,31 @@ export const isList = (value: unknown): boolean => {
   return isRecord(each) && labelOf(each) !== undefined && firstOf(each, maskFields) !== undefined
 }
 
+/** Names of what masks are for, and of no class. */
+const noClass =
+  /^(?:raw|refined|coarse|fine|overlay|combined|merged|union|total|binary|colou?r(?:ed|map)?|gr[ae]y|soft|hard|low|high|(?:low|high)res|before|after|originals?|inputs?|images?|pictures?|previews?|all|full|best|final|left|right|first|second|third|small|medium|large|semantic|instances?|panoptic|segmentations?|labels?|ids?|masks?|data|values|contents?|b(?:ase)?64|png|rle|polygons?|points|contours?|boxes|scores?|logits|prob(?:abilitie)?s|confidence|positive|negative|inside|outside|pred(?:iction|icted)?|target|truth|gt|groundtruth)$/
+
+/** Whether a value is masks by the names of their classes. What is numbered may be a thing, and another word what a mask is for. */
+export const isByName = (path: string, value: unknown): value is Readonly<Record<string, unknown>> => {
+  if (!isRecord(value) || !/(?:^|\.)masks$/i.test(path)) return false
+  const entries = Object.entries(value)
+  return (
+    entries.length > 0 &&
+    entries.every(
+      ([name, mask]) =>
+        /^[^\d]*\p{L}[^\d]*$/u.test(name) &&
+        !noClass.test(plain(name)) &&
+        ((typeof mask === "string" && mask.length > 40) ||
+          (Array.isArray(mask) && Array.isArray(mask[0])) ||
+          MaskDecoding.looksLikeRle(mask))
+    )
+  )
+}
+
+/** Whether a value is masks of one class each, and no map. */
+export const isMany = (path: string, value: unknown): boolean =>
+  (Array.isArray(value) && isRecord(value[0])) || isByName(path, value)
+
 /** The masks in a list of objects. */
 export const read = (
   answer: Answer,
@@ -145,6 +179,13 @@ export const read = (
     // Of a batch of one image.
     if (Array.isArray(value) && value.length === 1 && Array.isArray(value[0]) && isRecord(value[0][0]))
       return yield* read(answer, join(path, "0"), value[0])
+    if (isByName(path, value))
+      return Object.entries(value).map(([label, mask]) => ({
+        path: join(path, label),
+        label,
+        score: undefined,
+        mask
+      }))
     if (!Array.isArray(value) && !isFeature(value))
       return yield* fail(answer, path, "it is no list of masks", quote(value))
     const entries: ReadonlyArray<readonly [string, unknown]> = isFeature(value)
@@ -159,8 +200,7 @@ export const read = (
       if (!isRecord(each)) return yield* fail(answer, at, "it is no object with a mask", quote(each))
       const label = labelOf(each)
       if (label === undefined) {
-        const detail = "it has neither a label nor a class id, so that what its mask shows is not known"
-        return yield* fail(answer, join(at, "label"), detail, quote(firstOf(each, labelFields)))
+        return yield* fail(answer, join(at, "label"), unlabelled, quote(firstOf(each, labelFields)))
       }
       const field = maskFields.find((field) => firstOf(each, [field]) !== undefined)
       if (field === undefined) return yield* fail(answer, join(at, "mask"), "there is none")
@@ -186,9 +226,18 @@ export const read = (
     return masks
   })
 
-const besideLabels = ["class_ids", "category_ids", "label_ids", "labels", "class_names", "classes", "names"]
+const besideLabels = [
+  "class_ids",
+  "category_ids",
+  "label_ids",
+  "labels",
+  "class_names",
+  "classes",
+  "names",
+  "pred_classes"
+]
 
-const boxLists = ["boxes", "bboxes", "bounding_boxes", "rois"]
+const boxLists = ["boxes", "bboxes", "bounding_boxes", "rois", "pred_boxes"]
 
 const scoreLists = ["scores", "confidences", "confidence", "probabilities"]
 
@@ -213,6 +262,8 @@ export const beside = (
   const names = labels.find((list) => list.every((label) => ClassesIn.idOf(label) === undefined))
   if (labels[0] === undefined) return undefined
   const known = ids ?? labels[0]
+  // Names beside Detectron2's classes may be all that there are.
+  const isNamed = ids !== undefined && names !== undefined && ids !== parent["pred_classes"]
   const lists = scoreLists.flatMap((field) => {
     const list = parent[field]
     return Array.isArray(list) ? [{ field, list }] : []
@@ -230,7 +281,7 @@ export const beside = (
     Effect.map(Side.number(answer, join(path, `scores.${index}`), scores?.[index]), (score) => ({
       path: join(path, String(index)),
       label: ClassesIn.idOf(known[index]) ?? known[index]!,
-      name: ids === undefined || names === undefined ? undefined : String(names[index]),
+      name: isNamed ? String(names[index]) : undefined,
       score,
       mask,
       ...(boxes === undefined ? {} : { beside: { box: boxes[index] } })

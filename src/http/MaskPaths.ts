@@ -32,7 +32,8 @@ const usualFields = [
   "predmask",
   "predictedmask",
   "segmentation",
-  "logits"
+  "logits",
+  "predsemseg"
 ] as const
 
 /** Fields that hold another object with the mask in it. */
@@ -48,7 +49,7 @@ const usualBoxes = [
 ] as const
 
 /** Fields that list things, where these have masks. */
-const thingLists = ["shapes", "annotations", "objects", "instances", "detections"]
+const thingLists = ["shapes", "annotations", "objects", "instances", "detections", "boxes"]
 
 /** Fields of an object that is a mask alone, with what it is besides. */
 const contents = ["b64", "base64", "png", "data", "values", "content"]
@@ -152,9 +153,27 @@ export const find = (value: unknown, path = "", depth = 0): string | undefined =
   }
   const things = thingLists.find((name) => MaskList.isList(value[name]))
   if (things !== undefined) return join(path, things)
+  const own = ofThings(value)
+  if (own !== undefined) return join(path, own)
   // What has the name of a mask and is none: the failure names it.
   const wrong = usualField(value, (each) => each !== undefined && each !== null)
   return wrong === undefined ? undefined : join(path, wrong)
+}
+
+/** The path to masks with their classes beside them, as Detectron2 has them, or in what holds those or the results of one image. */
+const ofThings = (value: Readonly<Record<string, unknown>>): string | undefined => {
+  if (Array.isArray(value["pred_masks"]) && Array.isArray(value["pred_classes"])) return "pred_masks"
+  for (const [box, held] of Object.entries(value)) {
+    const name = plain(box)
+    if ((name === "instances" || name === "predinstances") && isRecord(held)) {
+      const found = ofThings(held) ?? (Array.isArray(held["labels"]) ? usualField(held) : undefined)
+      if (found !== undefined) return join(box, found)
+    }
+    const only: unknown = name === "images" && Array.isArray(held) && held.length === 1 ? held[0] : undefined
+    const results = isRecord(only) ? only["results"] : undefined
+    if (isEmpty(results) || MaskList.isList(results)) return join(box, "0.results")
+  }
+  return undefined
 }
 
 /** The path to a mask in what is listed for one image, and is no thing of a kind. */
@@ -174,9 +193,20 @@ const contentIn = (value: unknown, path: string): string | undefined => {
   return field === undefined ? undefined : join(path, field)
 }
 
+/** Whether a value has an id of its own. */
+export const hasId = (each: unknown): boolean => isRecord(each) && Side.toId(each["id"]) !== undefined
+
+/** Whether a value is a map with the list of its segments behind it, as Detectron2 has it. */
+export const isPair = (value: unknown): value is readonly [unknown, ReadonlyArray<unknown>] => {
+  const [map, listed]: ReadonlyArray<unknown> = Array.isArray(value) && value.length === 2 ? value : []
+  const isMap = typeof map === "string" || (Array.isArray(map) && Array.isArray(map[0]))
+  return isMap && Array.isArray(listed) && listed.every(hasId)
+}
+
 /** Where a mask is that stands at a path, or in an object there. */
 export const within = (json: unknown, path: string): string => {
   const value = valueAt(json, path)
+  if (isPair(value)) return join(path, "0")
   return isRecord(value) ? (find(value, path) ?? contentIn(value, path) ?? path) : path
 }
 

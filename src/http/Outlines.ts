@@ -151,6 +151,22 @@ export const ringsIn = (
     : Result.succeed(rings)
 }
 
+/** Whether points are pixels one after the other in rows or columns. As an outline they would cross themselves. */
+const arePixels = (ring: Polygons.Ring): boolean =>
+  ring.length >= 6 &&
+  ring.every((point) => point.every(Number.isInteger)) &&
+  ([0, 1] as const).some((line) => {
+    const along = line === 0 ? 1 : 0
+    let steps = 0
+    const isSorted = ring.every((point, index) => {
+      const before = ring[index - 1]
+      if (before === undefined || point[line] > before[line]) return true
+      if (point[line] === before[line] && point[along] === before[along] + 1) steps++
+      return point[line] === before[line] && point[along] > before[along]
+    })
+    return isSorted && ring.at(-1)![line] > ring[0]![line] && 2 * steps >= ring.length
+  })
+
 const readOne = (
   { beside = {}, mask, path }: Drawn,
   around: ReadonlyArray<Readonly<Record<string, unknown>>>,
@@ -160,6 +176,8 @@ const readOne = (
   Result.gen(function* () {
     const outline = yield* Outline.read(mask, path, beside, (value) => ringsIn(value, image))
     if (outline === undefined) return undefined
+    if (outline.polygons.some(({ outer }) => arePixels(outer)))
+      return yield* Result.fail("it lists the pixels of a thing, and no outline of it")
     const ringsOf = ({ cuts, polygons }: Outline.Outline) => [
       ...polygons.flatMap(({ holes, outer }) => [outer, ...holes]),
       ...cuts
@@ -177,6 +195,19 @@ const readOne = (
         : outline
     return { ...drawn, said, rings: ringsOf(drawn) }
   })
+
+/** Why GeoJSON is none of the image: all of it lies within a pixel or two, in parts of those. Degrees do, where nobody says `crs`. */
+const areDegrees = (masks: ReadonlyArray<Drawn>, all: ReadonlyArray<Read>): boolean => {
+  if (!masks.every(({ mask }) => Predicate.isReadonlyObject(mask) && "coordinates" in mask)) return false
+  const rings = all.flatMap((one) => one.rings)
+  const box = Polygons.boundingBox(rings.map((outer) => ({ outer, holes: [] })))
+  const most = masks.length > 1 ? 2 : 1
+  return (
+    box !== undefined &&
+    Math.max(box.width, box.height) < most &&
+    rings.some((ring) => ring.some((point) => point.some((at) => !Number.isInteger(2 * at))))
+  )
+}
 
 /** How each of the masks is drawn that is an outline; nothing for the others. */
 export const read = Effect.fnUntraced(function* (
@@ -197,6 +228,11 @@ export const read = Effect.fnUntraced(function* (
   const unsaid = all.flatMap((one) => (one === undefined || one.said.unit !== undefined ? [] : [one]))
   const shares = unsaid.every(({ rings }) => areShares(rings))
   const percent = unsaid.every(({ rings }) => mayBePercent(rings))
+  if (pointsOf === undefined && !shares && unsaid.length === masks.length && areDegrees(masks, unsaid)) {
+    const detail =
+      'its GeoJSON lies within a pixel or two, in parts of those: coordinates of the earth? Say with `pointsOf: "pixels"` that they are pixels'
+    return yield* fail(answer, masks[0]?.path ?? "", detail)
+  }
   const places: Array<Place | undefined> = []
   for (const [index, one] of all.entries()) {
     const { path } = masks[index]!

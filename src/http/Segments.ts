@@ -27,6 +27,8 @@ const fields = ["segments_info", "segmentsInfo", "segments"]
 interface Segment extends LabelIds.Labelled {
   readonly id: number
   readonly score: number | undefined
+  /** Whether it is one of several things, or all there is of something, where that is said. */
+  readonly isThing?: unknown
 }
 
 /** The segments beside a map of them or around it; `undefined` where none are listed, and only there its numbers may be class ids. */
@@ -36,26 +38,34 @@ export const beside = (
   place: string
 ): Decoded<ReadonlyArray<Segment>> | undefined => {
   for (const { path, value } of MaskPaths.around(json, place).toReversed()) {
+    if (MaskPaths.isPair(value) && place === join(path, "0")) return all(answer, join(path, "1"), value[1])
     for (const field of isRecord(value) ? fields : []) {
       const given = isRecord(value) ? value[field] : undefined
       const at = join(path, field)
       if (given === undefined || given === null || place.startsWith(`${at}.`)) continue
-      if (Array.isArray(given) && (field !== "segments" || given.length === 0 || given.some(hasId)))
-        return Effect.forEach(given, (each: unknown, index) => read(answer, join(at, String(index)), each))
+      if (Array.isArray(given) && (field !== "segments" || given.length === 0 || given.some(MaskPaths.hasId)))
+        return all(answer, at, given)
       if (field !== "segments") return fail(answer, at, "it is no list of segments")
     }
   }
   return undefined
 }
 
-const hasId = (each: unknown): boolean => isRecord(each) && Side.toId(each["id"]) !== undefined
+const all = (answer: Answer, path: string, given: ReadonlyArray<unknown>): Decoded<ReadonlyArray<Segment>> =>
+  Effect.forEach(given, (each, index) => read(answer, join(path, String(index)), each))
 
 const read = (answer: Answer, path: string, each: unknown): Decoded<Segment> => {
   const { id: given, ...rest } = isRecord(each) ? each : {}
   const [id, label] = [Side.toId(given), MaskList.labelOf(rest)]
   return id === undefined || label === undefined
     ? fail(answer, path, `the segment has no ${id === undefined ? "id" : "label or class id"}`)
-    : Effect.succeed({ ...label, id, score: Side.toNumber(rest["score"]), path })
+    : Effect.succeed({
+        ...label,
+        id,
+        score: Side.toNumber(rest["score"]),
+        isThing: rest["isthing"] ?? rest["is_thing"],
+        path
+      })
 }
 
 /** The numbers of segments in a map, and its size. */
@@ -94,8 +104,13 @@ export const toPrediction = Effect.fnUntraced(function* (
   const { data, height, width } = yield* numbersIn(answer, path, value, image, options)
   const { classes, ids } = yield* LabelIds.assign(answer, segments, MaskDecoding.classesOf(options))
   const classOf = new Map<number, number>()
-  for (const [index, { id, path: at }] of segments.entries()) {
+  const kinds = new Map<number, boolean>()
+  for (const [index, { id, isThing, path: at }] of segments.entries()) {
     const classId = ids[index]!
+    // Detectron2 may number things and what is none from 0 on, each by themselves.
+    if (typeof isThing === "boolean" && (kinds.get(classId) ?? isThing) !== isThing)
+      return yield* fail(answer, at, `the class ${classId} is one of things here, and of none elsewhere`)
+    if (typeof isThing === "boolean") kinds.set(classId, isThing)
     if ((classOf.get(id) ?? classId) !== classId)
       return yield* fail(answer, at, `the segment ${id} is of another class elsewhere`)
     classOf.set(id, classId)
