@@ -274,7 +274,9 @@ export const at = Effect.fnUntraced(function* (
     return { ...(yield* fromFile(file, "", file.body, image, known)), requestId: answer.requestId }
   }
   const mayBeNumbers = !saysIds(options) && (typeof value === "string" || Array.isArray(value))
-  const things = mayBeNumbers ? yield* Segments.ofThings(answer, json, path, value, image, known) : undefined
+  const things = mayBeNumbers
+    ? yield* Segments.ofThings(answer, json, path, value, image, withGap(known))
+    : undefined
   if (things !== undefined) return things
   const found = Effect.gen(function* () {
     const read = yield* fromValue(answer, path, value, image, known, around)

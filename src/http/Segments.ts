@@ -92,7 +92,7 @@ const numbersIn = (
         }
       )
 
-/** The label map of a map of segments. What belongs to none is 0 or -1 there, and ignored. */
+/** The label map of a map of segments. What belongs to none is 0 or -1 there, and ignored unless the options say of which class it is. */
 export const toPrediction = Effect.fnUntraced(function* (
   answer: Answer,
   path: string,
@@ -117,7 +117,9 @@ export const toPrediction = Effect.fnUntraced(function* (
   }
   const maxId = Math.max(0, ...ids)
   const ignoreIndex = options.ignoreIndex ?? (ids.includes(255) ? maxId + 1 : 255)
-  const map = LabelMap.allocate(Math.max(maxId, ignoreIndex), width * height)
+  const isFree = options.ignoreIndex === undefined && options.gap !== undefined && !ids.includes(options.gap)
+  const gap = isFree ? options.gap : ignoreIndex
+  const map = LabelMap.allocate(Math.max(maxId, ignoreIndex, gap), width * height)
   for (let at = 0; at < map.length; at++) {
     if (at % Steps.pixelsPerStep === 0) yield* Effect.yieldNow
     const number = data[at]!
@@ -129,7 +131,7 @@ export const toPrediction = Effect.fnUntraced(function* (
         `it has the segment ${number}, which is not among those that are listed beside it`
       )
     }
-    map[at] = classId ?? ignoreIndex
+    map[at] = classId ?? gap
   }
   const labelMap = MaskDecoding.upright({ width, height, data: map, ignoreIndex }, options.transposed)
   const scores = MaskList.bestScores(segments.map(({ score }, index) => [ids[index]!, score]))

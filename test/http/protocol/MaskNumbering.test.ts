@@ -39,6 +39,11 @@ describe("a map that numbers what is listed beside it", () => {
         { id: 9, name: "tree" }
       ])
       assert.deepStrictEqual(new Set(yield* ids(decode(byName, { classes }))), new Set([9, 255]))
+      // What no thing is on is the background, as it is of a list of masks.
+      const withGround = ClassTable.make([{ id: 4, name: "background" }, ...classes])
+      assert.deepStrictEqual(new Set(yield* ids(decode(byName, { classes: withGround }))), new Set([4, 9]))
+      const said = decode(byName, { classes: withGround, ignoreIndex: 200 })
+      assert.deepStrictEqual(new Set(yield* ids(said)), new Set([9, 200]))
     })
   )
 
