@@ -42,6 +42,11 @@ describe("a machine without a binary", () => {
     assert.match(alpine.detail, /does not load \(.*ld-linux-x86-64.so.2.*\); .*SegFormerWeb/)
     const plain = Platform.notLoadable(notInstalled, { platform: "linux", arch: "x64" }, false)
     assert.deepStrictEqual([plain.reason, plain.detail], ["runtime", notInstalled.message])
+    const byDeno = new TypeError('Import "onnxruntime-node" not a dependency')
+    assert.strictEqual(
+      Platform.notLoadable(byDeno, { platform: "linux", arch: "x64" }, false).reason,
+      "runtime"
+    )
     const { detail, reason } = Platform.notLoadable(notInstalled, { platform: "linux", arch: "x64" }, true)
     assert.strictEqual(reason, "runtime")
     assert.match(detail, /; onnxruntime-web is installed, and WebAssembly .* SegFormerWeb.layer/)

@@ -22,7 +22,7 @@ export const notLoadable = (
   hasWeb: boolean = isInstalled("onnxruntime-web")
 ): Unusable => {
   const reason = lineOf(cause)
-  const isMissing = /Cannot find (?:package|module) '?"?onnxruntime-node/.test(reason)
+  const isMissing = /(?:Cannot find (?:package|module)|Import) '?"?onnxruntime-node/.test(reason)
   const isBuilt = built.has(`${platform} ${arch}`)
   if (isMissing && isBuilt) {
     const also = hasWeb ? `; onnxruntime-web is installed, and ${instead}` : ""
