@@ -165,9 +165,13 @@ export const isByName = (path: string, value: unknown): value is Readonly<Record
   )
 }
 
+/** Whether a value is the list of things of a batch of one image. */
+const isBatch = (value: unknown): value is readonly [ReadonlyArray<unknown>] =>
+  Array.isArray(value) && value.length === 1 && Array.isArray(value[0]) && isRecord(value[0][0])
+
 /** Whether a value is masks of one class each, and no map. */
 export const isMany = (path: string, value: unknown): boolean =>
-  (Array.isArray(value) && isRecord(value[0])) || isByName(path, value)
+  (Array.isArray(value) && isRecord(value[0])) || isBatch(value) || isByName(path, value)
 
 /** The masks in a list of objects. */
 export const read = (
@@ -177,8 +181,7 @@ export const read = (
 ): Effect.Effect<ReadonlyArray<LabelledMask>, ResponseNotDecodable> =>
   Effect.gen(function* () {
     // Of a batch of one image.
-    if (Array.isArray(value) && value.length === 1 && Array.isArray(value[0]) && isRecord(value[0][0]))
-      return yield* read(answer, join(path, "0"), value[0])
+    if (isBatch(value)) return yield* read(answer, join(path, "0"), value[0])
     if (isByName(path, value))
       return Object.entries(value).map(([label, mask]) => ({
         path: join(path, label),

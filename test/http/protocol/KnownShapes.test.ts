@@ -27,6 +27,7 @@ describe("answers of libraries", () => {
     ["its list", { predictions: [{ pred_sem_seg: { data: [road] } }] }, { 0: 36, 1: 12 }],
     ["Ultralytics' hub", { images: [hub], metadata: {} }, { 1: 12, 255: 36 }],
     ["nothing of it", { images: [{ results: [], shape: [32, 48] }] }, { 255: 48 }],
+    ["a list of one list", [[{ label: "road", score: null, mask: road }]], { 0: 12, 255: 36 }],
     ["Azure's AutoML", [azure], { 0: 12, 255: 36 }],
     ["Azure's AutoML, of one", azure, { 0: 12, 255: 36 }]
   ] as const)("are read: %s", ([, body, expected]) =>
