@@ -1,8 +1,8 @@
-/** The map of a prediction as large as its image, and upright as a person sees it. */
+/** Whether what was predicted can be brought to the size of its image. */
+import { Effect } from "effect"
 import type { Image } from "./image/ImageSource.ts"
 import * as ErrorKind from "./ErrorKind.ts"
 import * as Fit from "./mask/Fit.ts"
-import * as LabelMap from "./mask/LabelMap.ts"
 import { MaskNotDecodable } from "./mask/MaskError.ts"
 import type { Prediction } from "./Prediction.ts"
 
@@ -21,18 +21,11 @@ export type Seen = Pick<Image, "width" | "height" | "orientation">
  * Whether the rows of a map are the image's columns as a service sees it that leaves EXIF orientation aside: resizing it would distort
  * it unnoticed.
  */
-const lies = (map: Fit.Size, image: Seen): boolean => image.orientation >= 5 && Fit.isTurned(map, image)
-
-const upright = (map: LabelMap.LabelMap, image: Seen): LabelMap.LabelMap => {
-  const { orientation } = image
-  if (!lies(map, image)) return map
-  const turned = LabelMap.rotate(map, orientation === 8 ? 270 : 90)
-  // 5 and 7 are mirrored as well.
-  return orientation === 5 ? LabelMap.flipX(turned) : orientation === 7 ? LabelMap.flipY(turned) : turned
-}
+export const lies = (map: Fit.Size, image: Seen): boolean =>
+  image.orientation >= 5 && Fit.isTurned(map, image)
 
 /** Why what was predicted cannot be brought to the image's size, so far as sizes tell. */
-export const misfit = (
+const misfit = (
   prediction: Prediction,
   image: Seen,
   rule: SizeRule | undefined
@@ -54,10 +47,40 @@ export const misfit = (
   return detail === undefined ? undefined : new MaskNotDecodable({ mask: "label map", detail })
 }
 
-/** A map of another size, or of an image that lies: turned, and resized. */
-export const fitted = (map: LabelMap.LabelMap, image: Seen): LabelMap.LabelMap => {
-  const turned = upright(map, image)
-  return turned.width === image.width && turned.height === image.height
-    ? turned
-    : LabelMap.resize(turned, image.width, image.height)
+/** Who gave what was predicted. */
+export interface By {
+  readonly transport: string
+  readonly requestId: string | undefined
 }
+
+/** Its failures, with who gave it. */
+export const blaming = ({ requestId, transport }: By) =>
+  Effect.mapError(
+    ({ detail, mask }: MaskNotDecodable) =>
+      new MaskNotDecodable({
+        mask,
+        detail,
+        service: transport,
+        ...(requestId === undefined ? {} : { requestId })
+      })
+  )
+
+/** Fails for a prediction whose size contradicts the image's. */
+export const held = (
+  image: Seen,
+  prediction: Prediction,
+  rule: SizeRule | undefined
+): Effect.Effect<void, MaskNotDecodable> =>
+  Effect.suspend(() => {
+    const problem = misfit(prediction, image, rule)
+    return problem === undefined ? Effect.void : Effect.fail(problem)
+  })
+
+/** The same, of what a transport gave. */
+export const fits = (
+  image: Seen,
+  prediction: Prediction,
+  transport: string,
+  rule: SizeRule | undefined
+): Effect.Effect<void, MaskNotDecodable> =>
+  blaming({ transport, requestId: prediction.requestId })(held(image, prediction, rule))

@@ -1,12 +1,12 @@
 /** What is made of a prediction's numbers: maps at the image's size, labels and uncertainty of logits, regions of labels. In turns, so that others get theirs. */
 import { Clock, Effect } from "effect"
-import { fitted, misfit, type Seen, type SizeRule, stretched } from "./Fitting.ts"
+import { blaming, type By, held, lies, type Seen, type SizeRule, stretched } from "./Fitting.ts"
 import type { ClassTable } from "./mask/ClassTable.ts"
 import * as Components from "./mask/Components.ts"
 import type * as Fit from "./mask/Fit.ts"
 import * as LabelMap from "./mask/LabelMap.ts"
 import * as Logits from "./mask/Logits.ts"
-import { MaskNotDecodable, pixels } from "./mask/MaskError.ts"
+import { type MaskNotDecodable, pixels } from "./mask/MaskError.ts"
 import { beforeSoftmax } from "./mask/Probabilities.ts"
 import type { Region } from "./mask/Region.ts"
 import * as Regions from "./mask/Regions.ts"
@@ -67,40 +67,21 @@ const argmax = (logits: Logits.Logits, width: number, height: number): Effect.Ef
     return { width, height, data }
   })
 
-/** Who gave what was predicted. */
-export interface By {
-  readonly transport: string
-  readonly requestId: string | undefined
+const upright = (map: LabelMap.LabelMap, image: Seen): LabelMap.LabelMap => {
+  const { orientation } = image
+  if (!lies(map, image)) return map
+  const turned = LabelMap.rotate(map, orientation === 8 ? 270 : 90)
+  // 5 and 7 are mirrored as well.
+  return orientation === 5 ? LabelMap.flipX(turned) : orientation === 7 ? LabelMap.flipY(turned) : turned
 }
 
-const blaming = ({ requestId, transport }: By) =>
-  Effect.mapError(
-    ({ detail, mask }: MaskNotDecodable) =>
-      new MaskNotDecodable({
-        mask,
-        detail,
-        service: transport,
-        ...(requestId === undefined ? {} : { requestId })
-      })
-  )
-
-const held = (
-  image: Seen,
-  prediction: Prediction,
-  rule: SizeRule | undefined
-): Effect.Effect<void, MaskNotDecodable> =>
-  Effect.suspend(() => {
-    const problem = misfit(prediction, image, rule)
-    return problem === undefined ? Effect.void : Effect.fail(problem)
-  })
-
-/** Fails for a prediction whose size contradicts the image's. */
-export const fits = (
-  image: Seen,
-  prediction: Prediction,
-  by: By,
-  rule: SizeRule | undefined
-): Effect.Effect<void, MaskNotDecodable> => blaming(by)(held(image, prediction, rule))
+/** A map of another size, or of an image that lies: turned, and resized. */
+const fitted = (map: LabelMap.LabelMap, image: Seen): LabelMap.LabelMap => {
+  const turned = upright(map, image)
+  return turned.width === image.width && turned.height === image.height
+    ? turned
+    : LabelMap.resize(turned, image.width, image.height)
+}
 
 /** The labels of logits, or of a map that is not as large as its image, at the size of that. */
 export const labelMap = (

@@ -123,22 +123,6 @@ export const fromPrediction = Effect.fnUntraced(function* (
   }
 })
 
-/** Fails for a prediction that cannot be of the image by its size: what a transport gives is held to it within the attempt. @internal */
-export const fits = (
-  image: Seen,
-  prediction: Prediction,
-  transport: string,
-  otherSize: SizeRule | undefined
-): Effect.Effect<void, MaskNotDecodable | CodeNotLoaded> => {
-  if (prediction._tag === "Rendered") return Effect.void
-  const { height, width } = prediction._tag === "Labels" ? prediction.labelMap : prediction.logits
-  if (width === image.width && height === image.height) return Effect.void
-  const { requestId } = prediction
-  return Effect.flatMap(readout, (Readout) =>
-    Readout.fits(image, prediction, { transport, requestId }, otherSize)
-  )
-}
-
 /** What only some programs need is loaded when it is asked for: reading out logits, other sizes, and finding regions. */
 const readout = lazily(() => import("./Readout.ts"))
 

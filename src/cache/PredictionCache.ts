@@ -20,7 +20,7 @@ import { Config, Deferred, Effect, Layer, Metric, Option, type Scope } from "eff
 import type { Attempt } from "../policy/Attempt.ts"
 import type { Prediction } from "../Prediction.ts"
 import { randomHex } from "../randomHex.ts"
-import { fits } from "../Segmentation.ts"
+import { fits } from "../Fits.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import * as Telemetry from "../TelemetryNames.ts"
 import { type PredictRequest, Transport } from "../Transport.ts"

@@ -1,7 +1,5 @@
 /** What a number may be, checked and said in the same words wherever it comes from: a program or the environment. */
 
-import { omitUndefined } from "./OmitUndefined.ts"
-
 export interface Range {
   readonly least: number
   /** `least` itself is too small. */
@@ -30,13 +28,14 @@ export const limits = <A extends Readonly<Record<keyof A, number>>>(
   given: Partial<A> | undefined,
   defaults: A
 ): A => {
-  const said = omitUndefined({ ...given })
-  for (const name of Object.keys(defaults)) {
-    const value: unknown = Reflect.get(said, name) ?? 0
-    if (typeof value !== "number" || !isWithin(limit, value))
+  const all = { ...defaults }
+  for (const name in defaults) {
+    const value = given?.[name] ?? defaults[name]
+    if (!isWithin(limit, value))
       throw new RangeError(`${owner}: \`${name}\` must be ${words(limit)}, but is ${shown(value)}`)
+    all[name] = value
   }
-  return { ...defaults, ...said }
+  return all
 }
 
 /** A value as a program says it: text in quotes. */
