@@ -117,28 +117,38 @@ describe("a paper", () => {
     }).pipe(quiet, Effect.scoped)
   )
 
-  it.live("is waited for as long as the service may look, also for less than two minutes", () =>
+  it.effect("is waited for as long as the service may look, also for less than two minutes", () =>
     Effect.gen(function* () {
-      const server = yield* service([{ status: "searching" }])
-      const run = (options: object, request: object = {}) =>
-        within(
-          { RETRIEVAL_SERVICE_URL: server.url },
-          Effect.flatMap(Retrieval, (it) =>
-            Effect.flip(it.retrieve({ doi, ...request }, { ...soon, ...options }))
-          )
-        )
-      for (const [error, after] of [
-        [yield* run({}, { timeout_seconds: 0.05 }), "50ms"],
-        [yield* run({ deadline: "60 millis" }), "60ms"],
-        [yield* run({ deadline: 70 }, { timeout_seconds: 300 }), "70ms"]
+      const searching = FakeHttp.json({ job_id: "42", status: "searching" })
+      for (const [options, request, after] of [
+        [{}, { timeout_seconds: 0.05 }, 50],
+        [{ deadline: "60 millis" }, {}, 60],
+        [{ deadline: 70 }, { timeout_seconds: 300 }, 70]
       ] as const) {
+        const layer = Retrieval.layer.pipe(
+          Layer.provide([ServiceRegistry.layerOf({ retrieval: "http://fake" }), NodeFileSystem.layer]),
+          Layer.provide(FakeHttp.script(Array.from({ length: 100 }, () => searching)))
+        )
+        let told = 0
+        const onStatus = () => Effect.sync(() => void told++)
+        const waiting = yield* Effect.forkChild(
+          Effect.flatMap(Retrieval, (it) =>
+            Effect.flip(it.retrieve({ doi, ...request }, { ...soon, ...options, onStatus }))
+          ).pipe(Effect.provide(layer))
+        )
+        // Its time stands still until the job has been taken.
+        yield* eventually(() => told > 0, "the job to be taken")
+        yield* TestClock.adjust(after - 1)
+        assert.isUndefined(waiting.pollUnsafe())
+        yield* TestClock.adjust(1)
+        const error = yield* Fiber.join(waiting)
         assert.deepInclude(error, { _tag: "PaperNotReady", jobId: "42", doi })
         assert.strictEqual(
           error.message,
-          `The paper ${doi} was not there within ${after}: job 42 at retrieval is not over, and may be asked for later. Raise \`timeout_seconds\` or \`deadline\` if that is to be expected`
+          `The paper ${doi} was not there within ${after}ms: job 42 at retrieval is not over, and may be asked for later. Raise \`timeout_seconds\` or \`deadline\` if that is to be expected`
         )
       }
-    }).pipe(quiet, Effect.scoped)
+    }).pipe(quiet)
   )
 
   it.effect("is asked for every 2 seconds, or as the caller says", () =>
