@@ -28,6 +28,29 @@ export interface AddressOptions {
   readonly onStart: () => void
 }
 
+const key = "segformer.shown"
+
+/** The picture that this tab shows: a busy browser may load the page again without the state of its history. */
+const remember = (id: string | undefined): void => {
+  try {
+    if (id === undefined) sessionStorage.removeItem(key)
+    else sessionStorage.setItem(key, id)
+  } catch {
+    // A browser that keeps nothing keeps no pictures either.
+  }
+}
+
+/** What was shown before the page was loaded again. */
+const remembered = (): string | null => {
+  try {
+    const [entry] = performance.getEntriesByType("navigation")
+    const isAgain = entry instanceof PerformanceNavigationTiming && entry.type === "reload"
+    return isAgain ? sessionStorage.getItem(key) : null
+  } catch {
+    return null
+  }
+}
+
 /** Milliseconds for which a view has to rest. */
 const rest = 300
 
@@ -53,10 +76,10 @@ export const make = ({ onOpen, onStart, picking, pictures, shown, stage }: Addre
       region: target?.region?.id
     })
   }
-  const open = () => {
+  const open = (known: unknown) => {
     // Several may have one name: an entry has the picture's id, a link that was passed on has none.
     const found = pictures().findLast(({ file, id }) =>
-      history.state === null ? file.name === asked?.name : id === history.state
+      known === null ? file.name === asked?.name : id === known
     )
     if (found === undefined) return false
     history.replaceState(found.id, "")
@@ -67,7 +90,7 @@ export const make = ({ onOpen, onStart, picking, pictures, shown, stage }: Addre
     clearTimeout(timer)
     asked = Link.read()
     // Other places of the page are no pictures.
-    if (!open() && (history.state !== null || location.hash === "")) onStart()
+    if (!open(history.state) && (history.state !== null || location.hash === "")) onStart()
   })
   return {
     note: () => {
@@ -78,9 +101,10 @@ export const make = ({ onOpen, onStart, picking, pictures, shown, stage }: Addre
       clearTimeout(timer)
       write()
     },
-    open,
+    open: () => open(history.state ?? remembered()),
     restore: (result) => {
       const picture = shown()
+      remember(picture?.id)
       if (picture !== undefined && history.state !== picture.id) history.pushState(picture.id, "")
       if (asked === undefined || asked.name !== picture?.file.name) return
       const { className, region, scale, x, y } = asked
@@ -92,6 +116,7 @@ export const make = ({ onOpen, onStart, picking, pictures, shown, stage }: Addre
     },
     clear: () => {
       clearTimeout(timer)
+      remember(undefined)
       Link.write(undefined)
     }
   }
