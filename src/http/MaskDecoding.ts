@@ -296,6 +296,17 @@ const pixelsOf = Effect.fnUntraced(function* (
   return { mask: read, share: Result.isSuccess(read) && read.success.isSoft ? (stated ?? 0.5) : undefined }
 })
 
+/** Of a map of these ids: the ignored one, the one of what none of them is on, and the largest of all. */
+export const groundOf = (ids: Iterable<number>, options: Pick<MaskOptions, "gap" | "ignoreIndex">) => {
+  const taken = new Set(ids)
+  const ignoreIndex = options.ignoreIndex ?? LabelMap.freeId(taken)
+  const isFree = options.ignoreIndex === undefined && options.gap !== undefined && !taken.has(options.gap)
+  const gap = isFree ? options.gap : ignoreIndex
+  let most = Math.max(ignoreIndex, gap)
+  for (const id of taken) most = Math.max(most, id)
+  return { ignoreIndex, gap, most }
+}
+
 /**
  * The label map of masks of one class each, which may overlap and leave gaps: the higher score wins, of equal ones
  * the first, and gaps are the ignored id. One mask is unpacked at a time, and others get a turn in between. Where one is
@@ -310,11 +321,10 @@ export const fromMasks = (
   around: ReadonlyArray<Readonly<Record<string, unknown>>> = []
 ): Effect.Effect<LabelMap.LabelMap, ResponseNotDecodable | CodeNotLoaded> =>
   Effect.gen(function* () {
-    const maxId = masks.reduce((most, { classId }) => Math.max(most, classId), 0)
-    const taken = masks.some(({ classId }) => classId === 255)
-    const ignoreIndex = options.ignoreIndex ?? (taken ? maxId + 1 : 255)
-    const isFree = options.ignoreIndex === undefined && masks.every(({ classId }) => classId !== options.gap)
-    const gap = (isFree ? options.gap : undefined) ?? ignoreIndex
+    const { gap, ignoreIndex, most } = groundOf(
+      masks.map(({ classId }) => classId),
+      options
+    )
     // The map is turned as a whole.
     const seen = options.transposed === true ? Fit.turn(image) : image
     const limit = maxPixels(image, options)
@@ -356,7 +366,7 @@ export const fromMasks = (
       map ??= {
         width,
         height,
-        data: LabelMap.allocate(Math.max(maxId, ignoreIndex, gap), width * height).fill(gap)
+        data: LabelMap.allocate(most, width * height).fill(gap)
       }
       if (width !== map.width || height !== map.height) {
         const detail = `it is ${width} x ${height} pixels, and others ${map.width} x ${map.height}`
@@ -368,7 +378,7 @@ export const fromMasks = (
     if (open !== undefined) return yield* open
     // Nothing was found: that is a map as well, of the image.
     const { height, width } = map ?? image
-    const data = map?.data ?? LabelMap.allocate(Math.max(ignoreIndex, gap), width * height).fill(gap)
+    const data = map?.data ?? LabelMap.allocate(most, width * height).fill(gap)
     return upright({ width, height, data, ignoreIndex }, map === undefined ? false : options.transposed)
   })
 

@@ -115,11 +115,8 @@ export const toPrediction = Effect.fnUntraced(function* (
       return yield* fail(answer, at, `the segment ${id} is of another class elsewhere`)
     classOf.set(id, classId)
   }
-  const maxId = Math.max(0, ...ids)
-  const ignoreIndex = options.ignoreIndex ?? (ids.includes(255) ? maxId + 1 : 255)
-  const isFree = options.ignoreIndex === undefined && options.gap !== undefined && !ids.includes(options.gap)
-  const gap = isFree ? options.gap : ignoreIndex
-  const map = LabelMap.allocate(Math.max(maxId, ignoreIndex, gap), width * height)
+  const { gap, ignoreIndex, most } = MaskDecoding.groundOf(ids, options)
+  const map = LabelMap.allocate(most, width * height)
   for (let at = 0; at < map.length; at++) {
     if (at % Steps.pixelsPerStep === 0) yield* Effect.yieldNow
     const number = data[at]!

@@ -26,6 +26,34 @@ describe("masks in answers", () => {
     })
   )
 
+  it.effect("has an id for what is of no class, also beside 255 and the largest id", () =>
+    Effect.gen(function* () {
+      const largest = 4_294_967_295
+      const classes = ClassTable.make([
+        { id: 0, name: "road" },
+        { id: 255, name: "sky" },
+        { id: largest, name: "sea" }
+      ])
+      const masks = [
+        { label: "sky", mask: base64(grey(3, 1, [255, 0, 0])) },
+        { label: "sea", mask: base64(grey(3, 1, [0, 255, 0])) }
+      ]
+      const segments = [
+        { id: 1, label: "sky" },
+        { id: 2, label: "sea" }
+      ]
+      const withGround = ClassTable.make([{ id: 7, name: "background" }, ...classes])
+      for (const answer of [masks, { mask: [[1, 2, 0]], segments_info: segments }]) {
+        const map = labelsOf(yield* decode(answer, { classes }))
+        assert.deepStrictEqual(Array.from(map.data), [255, largest, 0])
+        assert.strictEqual(map.ignoreIndex, 0)
+        assert.deepStrictEqual([...LabelMap.histogram(map).keys()], [255, largest])
+      }
+      const map = labelsOf(yield* decode(masks, { classes: withGround }))
+      assert.deepStrictEqual(Array.from(map.data), [255, largest, 7])
+    })
+  )
+
   it.effect("resolves masks that overlap by score, then order; gaps belong to no class", () =>
     Effect.gen(function* () {
       const entry = (label: string, rows: ReadonlyArray<number>, score?: number | null) => ({
