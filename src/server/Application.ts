@@ -173,40 +173,38 @@ export const make = Effect.fnUntraced(function* (
           }
           return Effect.map(Refusals.ofDefect(`${request.method} ${path}`, error), refuse)
         })
+    /** What is said to whoever hands requests on, where nobody waits for an answer any more. */
+    const spoken = (answered: HttpServerResponse.HttpServerResponse) =>
+      Effect.map(Face.Current, (face) => {
+        // Work that ends since nobody waits for it, or a body that comes no further, is no fault of the request or of this server.
+        const caller = answered.status < 400 ? "there" : face.caller(request)
+        return caller === "gone"
+          ? Response.setStatus(refuse(gone), 499)
+          : caller === "late"
+            ? refuse(late)
+            : answered
+      })
     return logged(
       request,
       path,
-      Effect.provideService(
-        Effect.provideService(
-          Effect.map(Notes.collect(safe), ([answer, headers]) =>
-            Response.setHeaders(answer, { ...headers, ...answer.headers })
-          ),
-          RequestId.RequestId,
-          requestId
+      Notes.collect(safe).pipe(
+        Effect.map(([answer, headers]) => Response.setHeaders(answer, { ...headers, ...answer.headers })),
+        Effect.provideService(RequestId.RequestId, requestId),
+        Effect.provideService(CurrentAddress, addresses.of(request)),
+        Effect.catchCause((cause) =>
+          Effect.flatMap(Face.Current, (face) =>
+            face.caller(request) === undefined || !Cause.hasInterruptsOnly(cause)
+              ? Effect.failCause(cause)
+              : Effect.succeed(refuse(stopping))
+          )
         ),
-        CurrentAddress,
-        addresses.of(request)
+        Effect.flatMap(spoken)
       ),
       (status, seconds) =>
         options.measure(request.method, routeOf.get(request.source) ?? "none", status, seconds)
     ).pipe(
-      Effect.catchCause((cause) =>
-        Effect.flatMap(Face.Current, (face) =>
-          face.caller(request) === undefined || !Cause.hasInterruptsOnly(cause)
-            ? Effect.failCause(cause)
-            : Effect.succeed(refuse(stopping))
-        )
-      ),
-      Effect.flatMap((answered) =>
+      Effect.flatMap((response) =>
         Effect.map(Face.Current, (face) => {
-          // Work that ends since nobody waits for it, or a body that comes no further, is no fault of the request or of this server.
-          const caller = answered.status < 400 ? "there" : face.caller(request)
-          const response =
-            caller === "gone"
-              ? Response.setStatus(refuse(gone), 499)
-              : caller === "late"
-                ? refuse(late)
-                : answered
           const last = state.draining || response.status === 408
           const told = Response.setHeaders(response, {
             ...Security.headers,

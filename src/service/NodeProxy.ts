@@ -2,7 +2,7 @@
 import { getCACertificates } from "node:tls"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import Undici, { type Agent, type buildConnector, type Dispatcher } from "@effect/platform-node/Undici"
-import { Config, Context, Effect, Layer, Option, Redacted, Stream } from "effect"
+import { Config, Context, Effect, Layer, Option, Predicate, Redacted, Stream } from "effect"
 import { HttpClient, HttpClientError, type HttpClientRequest, type HttpClientResponse } from "effect/http"
 import * as AddressGuard from "./AddressGuard.ts"
 import * as BodyFailure from "./BodyFailure.ts"
@@ -89,8 +89,15 @@ interface Http1Options extends Partial<Dispatcher.RequestOptions> {
   readonly allowH2: false
 }
 
-/** What a service says in the handshake that speaks HTTP/2 and nothing else. */
-const onlyHttp2 = "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
+/**
+ * Whether a service speaks HTTP/2 and nothing else: it says so in the handshake, or lets that pass and begins as HTTP/2 does, with
+ * its settings. It has taken nothing of the request then.
+ */
+const isHttp2 = (cause: unknown): boolean => {
+  if (BodyFailure.codeOf(cause) === "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL") return true
+  const data = Predicate.hasProperty(cause, "data") ? String(cause.data) : ""
+  return data.startsWith("\0\0") && data.startsWith("\u0004\0", 3)
+}
 
 /**
  * A client that speaks HTTP/1.1 with whoever does: of an answer in HTTP/2 without a stated length, undici takes one that its
@@ -107,7 +114,7 @@ const preferringHttp1 = (client: HttpClient.HttpClient): HttpClient.HttpClient =
     }))
     return Effect.catchIf(
       inHttp1,
-      (error) => BodyFailure.codeOf(error.reason.cause) === onlyHttp2,
+      (error) => isHttp2(error.reason.cause),
       () => {
         others.add(origin)
         return sent

@@ -46,7 +46,8 @@ describe("docs/examples/app", () => {
 
   it.live("its script prints a line for each panel, and fails for one that is none", () =>
     Effect.gen(function* () {
-      const { ended, said } = yield* start("Script.ts", [sample, "/nowhere.png"], { MIN_PIXELS: "1000" })
+      const missing = join(yield* folder({}), "missing.png")
+      const { ended, said } = yield* start("Script.ts", [sample, missing], { MIN_PIXELS: "1000" })
       assert.strictEqual(yield* Effect.promise(() => ended), 1)
       assert.match(said.out, /^docs\/images\/sample\.jpg: 4\.\d % damaged, \d+ defects$/m)
       assert.match(said.err, /NotFound/)

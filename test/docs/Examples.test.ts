@@ -38,10 +38,11 @@ describe("docs/examples", () => {
 
   it.live("segment-file says in one line what is wrong with its file, and fails", () =>
     Effect.gen(function* () {
-      const { code, stderr } = yield* run("segment-file.ts", ["/nowhere/panel.png"])
-      assert.strictEqual(stderr, "There is no image at /nowhere/panel.png\n")
+      const missing = join(yield* folder({}), "panel.png")
+      const { code, stderr } = yield* run("segment-file.ts", [missing])
+      assert.strictEqual(stderr, `There is no image at ${missing}\n`)
       assert.strictEqual(code, 1)
-    })
+    }).pipe(Effect.scoped)
   )
 
   it.live("fallback asks the second service where the first is not available", () =>

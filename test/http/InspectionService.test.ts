@@ -192,7 +192,8 @@ describe("InspectionService: uploads", () => {
     Effect.gen(function* () {
       const server = yield* InspectionServer.make
       const service = yield* connect(server)
-      const error = yield* Effect.flip(service.uploadBatch([ImageSource.file("/nowhere/a.png")]))
+      const folder = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
+      const error = yield* Effect.flip(service.uploadBatch([ImageSource.file(`${folder}/a.png`)]))
       assert.strictEqual(error._tag, "ImageNotFound")
       assert.strictEqual(server.requests.length, 0)
     }).pipe(Effect.provide(platform), Effect.scoped)

@@ -1,5 +1,6 @@
 import { fork } from "node:child_process"
 import { once } from "node:events"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import { assert, describe, it, layer } from "@effect/vitest"
@@ -12,6 +13,7 @@ import * as Faulty from "../../src/testing/FaultyService.ts"
 import { good } from "../faults/Harness.ts"
 import { uploadAnswer } from "../http/servers/InspectionServer.ts"
 import { eventually } from "../support/Eventually.ts"
+import { folder } from "../support/Folder.ts"
 import * as Needs from "../support/Needs.ts"
 import * as RedisServer from "../support/RedisServer.ts"
 import * as TestServer from "../support/TestServer.ts"
@@ -292,7 +294,8 @@ describe.skipIf(!Needs.redis)("Redis that goes away", () => {
 
   it.live("is an error where it is not there at the start", () =>
     Effect.gen(function* () {
-      const client = NodeRedis.layer({ socket: { path: "/nowhere/redis.sock", tls: false } })
+      const path = join(yield* folder({}), "redis.sock")
+      const client = NodeRedis.layer({ socket: { path, tls: false } })
       const error = yield* Effect.flip(
         Effect.scoped(Layer.build(PolicyStores.layerRedis().pipe(Layer.provide(client))))
       )

@@ -1,7 +1,7 @@
 /** What is of the web handler alone: where it is mounted, how it begins and ends. The rest is in the project `web` of the tests. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, References } from "effect"
+import { Effect, Layer, Logger, References } from "effect"
 import { type SegmentationError, type Prediction } from "effect-segformer"
 import { PureCodec } from "effect-segformer/image"
 import { Lambda, WebHandler } from "effect-segformer/server"
@@ -12,10 +12,11 @@ const quiet = Layer.succeed(References.MinimumLogLevel)("None")
 
 const over = (
   predict: () => Effect.Effect<Prediction, SegmentationError>,
-  options: WebHandler.WebHandlerOptions = {}
+  options: WebHandler.WebHandlerOptions = {},
+  log: Layer.Layer<never> = quiet
 ) =>
   WebHandler.toWebHandler(
-    Layer.mergeAll(SegFormerTest.layer(predict), PureCodec.layer(), NodeFileSystem.layer, quiet),
+    Layer.mergeAll(SegFormerTest.layer(predict), PureCodec.layer(), NodeFileSystem.layer, log),
     { allowAnyone: true, page: false, jobs: false, ...options }
   )
 
@@ -91,6 +92,23 @@ describe("a web handler", () => {
           assert.deepStrictEqual([status, wait, error.tag], [503, "5", "ServiceUnavailable"])
         }
       })
+  )
+
+  it.live("has in its log what it answers whoever is gone, and whoever has no time left", () =>
+    Effect.promise(async () => {
+      const lines: Array<string> = []
+      const log = Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))])
+      const { dispose, handler } = over(() => Effect.never, {}, log)
+      for (const why of [undefined, new DOMException("out of time", "TimeoutError")]) {
+        const leaving = new AbortController()
+        const answer = handler(post("/v1/segment", { signal: leaving.signal }))
+        leaving.abort(why)
+        await answer
+      }
+      const told = lines.filter((line) => line.startsWith("POST")).map((line) => line.split(" ")[2])
+      assert.deepStrictEqual(told, ["499", "504"])
+      await dispose()
+    })
   )
 
   it.live("answers what its platform has no time left for as late, and not as a fault of the request", () =>

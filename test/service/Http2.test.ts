@@ -1,5 +1,7 @@
 /** Services that speak HTTP/2, beside HTTP/1.1 or alone. */
 import * as http2 from "node:http2"
+import * as net from "node:net"
+import * as tls from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { HttpBody } from "effect/http"
@@ -23,6 +25,33 @@ const serving = (allowHTTP1: boolean, answer: Answer) =>
     return { url: `https://127.0.0.1:${port}` }
   })
 
+/** HTTP/2 alone behind a TLS that lets any protocol pass, as OpenSSL's does unless it is told otherwise: who asks for HTTP/1.1 gets HTTP/2's settings. */
+const lenient = Effect.gen(function* () {
+  const { cert, key } = TlsServer
+  const strict = yield* listening(
+    http2.createSecureServer({ key, cert }, (request, response) =>
+      response.end(`${request.httpVersion} ${request.method}`)
+    )
+  )
+  const plain = tls.createServer({ key, cert }, (socket) => {
+    socket.on("error", () => {})
+    http2.performServerHandshake(socket).on("error", () => {})
+  })
+  const other = yield* listening(plain)
+  const front = net.createServer((socket) => {
+    socket.on("error", () => {})
+    socket.once("data", (hello) => {
+      const { port } = hello.includes("\u0002h2") ? strict : other
+      const behind = net.connect(port, "127.0.0.1")
+      behind.on("error", () => {})
+      behind.write(hello)
+      socket.pipe(behind).pipe(socket)
+    })
+  })
+  const { port } = yield* listening(front)
+  return { url: `https://127.0.0.1:${port}` }
+})
+
 const clients = [
   ["NodeHttp", () => NodeHttp.layer({ ca: TlsServer.cert })],
   ["NodeAddressGuard", (host: string) => NodeAddressGuard.layer({ ca: TlsServer.cert, allowPrivate: [host] })]
@@ -45,6 +74,21 @@ describe.each(clients)("%s and HTTP/2", (_, client) => {
       const error = yield* Effect.flip(send(server)).pipe(trusting(server))
       assert.strictEqual(error._tag, "ConnectionFailed")
       assert.isTrue(error.isRetryable)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a service that speaks nothing else, and does not say so, is called all the same", () =>
+    Effect.gen(function* () {
+      const server = yield* lenient
+      const calls = Effect.gen(function* () {
+        const exchange = yield* Exchange.make({ baseUrl: server.url })
+        for (let time = 0; time < 2; time++) {
+          const body = HttpBody.text("a body")
+          const answer = yield* exchange.send({ method: "POST", path: "/thing", body }, attempt())
+          assert.strictEqual(text(answer), "2.0 POST")
+        }
+      })
+      yield* calls.pipe(trusting(server))
     }).pipe(Effect.scoped)
   )
 

@@ -31,7 +31,12 @@ const listings: Readonly<Record<string, () => Promise<Listing>>> = {
     return Promise.resolve({ count: kept.length, kept })
   },
   segment: () =>
-    run(Effect.map(Inputs.expand([folder], "/nowhere"), (kept) => ({ count: kept.images.length, kept }))),
+    run(
+      Effect.map(Inputs.expand([folder], `${folder}-results`), (kept) => ({
+        count: kept.images.length,
+        kept
+      }))
+    ),
   batch: () =>
     run(Effect.map(Stream.runCount(BatchSource.of(folder).items), (count) => ({ count, kept: undefined }))),
   export: () =>
