@@ -2,7 +2,7 @@
  * Waits for many jobs at once: one timer for all of them, a bounded number of requests under way, and each job asked at
  * its own pace and never before its service wants to be.
  */
-import { Clock, Duration, Effect, Exit, Fiber, Queue, Stream } from "effect"
+import { Clock, Duration, Effect, Exit, FiberSet, Queue, Semaphore, Stream } from "effect"
 import { TimedOut } from "../policy/PolicyError.ts"
 import { isOver, type JobRef, type JobSnapshot, type JobStatus } from "./Job.ts"
 import { endOf, type JobEnd } from "./JobEnd.ts"
@@ -12,7 +12,7 @@ import * as ErrorKind from "../ErrorKind.ts"
 
 /** What waiting for many jobs may be told. */
 export interface AwaitAllOptions<Output> {
-  /** Questions and results under way at once, over all of the jobs. 4 by default. */
+  /** Questions and results under way at once, over all of the jobs, and as many cancellations. 4 by default. */
   readonly concurrency?: number | undefined
   /** Told of every answer, and the job that it is about. */
   readonly onStatus?: ((job: JobRef, status: JobStatus<Output>) => Effect.Effect<void>) | undefined
@@ -39,6 +39,8 @@ interface Waited {
   interval: Duration.Duration
   /** When it is asked next, in monotonic milliseconds. */
   due: number
+  /** It has ended, well or not: there is nothing left to cancel. */
+  isDone: boolean
 }
 
 /** Each job as it ends. */
@@ -53,40 +55,68 @@ export const awaitAll = <Output, Value, E>(
     )
   }
   return Stream.callback<JobEnd<Value, E | JobError | TimedOut>>((queue) =>
-    Clock.clockWith((clock) => {
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
       const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
       const started = now()
       const waiting = new Set(
-        Array.from(options.jobs, (job): Waited => ({ job, interval: tempo.interval, due: started }))
+        Array.from(options.jobs, (job): Waited => ({
+          job,
+          interval: tempo.interval,
+          due: started,
+          isDone: false
+        }))
       )
 
-      const end = (waited: Waited, exit: Exit.Exit<Value, E | JobError | TimedOut>) => {
-        waiting.delete(waited)
-        return Effect.asVoid(Queue.offer(queue, { job: waited.job, exit }))
-      }
+      const end = (waited: Waited, exit: Exit.Exit<Value, E | JobError | TimedOut>) =>
+        Effect.suspend(() => {
+          waiting.delete(waited)
+          return Effect.asVoid(Queue.offer(queue, { job: waited.job, exit }))
+        })
 
-      /** Those nobody asks about any more and that may still run, until their service is told. */
+      /** Those that nobody waits for any more and that may still run, until their service is told. */
       const left = new Set<Waited>()
-      const telling: Array<Fiber.Fiber<void>> = []
+      const cancels = yield* FiberSet.make()
+      const permits = yield* Semaphore.make(concurrency)
       /** The others need not wait for that. */
-      const leave = (waited: Waited) => {
-        left.add(waited)
-        const told = Effect.andThen(
-          release([waited]),
-          Effect.sync(() => void left.delete(waited))
+      const leave = (waited: Waited): Effect.Effect<void> =>
+        Effect.suspend(() => {
+          if (!waiting.delete(waited) || waited.isDone || abandoned === "leave") return Effect.void
+          left.add(waited)
+          const cancelled = Effect.andThen(
+            options.cancel(waited.job),
+            Effect.sync(() => left.delete(waited))
+          )
+          const inTurn = permits.withPermit(Effect.timeout(cancelled, options.cancelWithin))
+          return Effect.asVoid(FiberSet.run(cancels, Effect.ignore(inTurn)))
+        }).pipe(Effect.uninterruptible)
+
+      /** Until all are cancelled. A service that cancels none for so long is waited for no longer. */
+      const released = Effect.gen(function* () {
+        let before: number
+        do {
+          before = left.size
+          yield* Effect.timeoutOption(FiberSet.awaitEmpty(cancels), options.cancelWithin)
+        } while (left.size < before)
+      })
+      /** Says so of those that are not. */
+      const givenUp = Effect.gen(function* () {
+        yield* FiberSet.clear(cancels)
+        if (left.size === 0) return
+        yield* Effect.annotateLogs(
+          Effect.logWarning("Jobs that nobody waits for could not all be cancelled, and may still run"),
+          { service, jobs: left.size }
         )
-        return Effect.map(Effect.forkScoped(told), (fiber) => void telling.push(fiber))
-      }
+      })
 
       /** One question, and what follows from its answer. */
-      const ask = (waited: Waited) => {
-        let isDone = false
-        return Effect.gen(function* () {
+      const ask = (waited: Waited) =>
+        Effect.gen(function* () {
           const snapshot = yield* options.status(waited.job)
           const { status } = snapshot
           waited.job = snapshot.job
           // What has a status that nobody knows may still run.
-          isDone = isOver(status) && status._tag !== "Unknown"
+          waited.isDone = isOver(status) && status._tag !== "Unknown"
           if (onStatus !== undefined) yield* onStatus(snapshot.job, status)
           if (status._tag === "Succeeded")
             return Exit.succeed(yield* options.result(snapshot.job, status.output))
@@ -101,35 +131,13 @@ export const awaitAll = <Output, Value, E>(
           Effect.flatMap((exit) => {
             if (Exit.isFailure(exit)) {
               if (Exit.hasInterrupts(exit)) return Effect.interrupt
-              return Effect.andThen(
-                end(waited, Exit.failCause(exit.cause)),
-                isDone ? Effect.void : leave(waited)
+              return Effect.uninterruptible(
+                Effect.andThen(leave(waited), end(waited, Exit.failCause(exit.cause)))
               )
             }
             return exit.value === undefined ? Effect.void : end(waited, exit.value)
           })
         )
-      }
-
-      /** Cancels what nobody waits for any more, for as long as a caller may be held back by it. */
-      const release = (left: Iterable<Waited>): Effect.Effect<void> =>
-        abandoned === "leave"
-          ? Effect.void
-          : Effect.forEach(left, ({ job }) => Effect.ignore(options.cancel(job)), {
-              concurrency,
-              discard: true
-            }).pipe(
-              Effect.interruptible,
-              Effect.timeout(options.cancelWithin),
-              Effect.catch(() =>
-                Effect.annotateLogs(
-                  Effect.logWarning(
-                    "Jobs that nobody waits for could not all be cancelled, and may still run"
-                  ),
-                  { service }
-                )
-              )
-            )
 
       const late = (waited: Waited) =>
         end(
@@ -160,19 +168,23 @@ export const awaitAll = <Output, Value, E>(
           : Effect.timeoutOrElse(rounds, {
               duration: tempo.deadline,
               orElse: () =>
-                Effect.suspend(() => {
-                  const unfinished = [...waiting]
-                  return Effect.andThen(
-                    Effect.forEach(unfinished, late, { discard: true }),
-                    release(unfinished)
-                  )
-                })
+                Effect.suspend(() =>
+                  Effect.forEach([...waiting], (waited) => Effect.andThen(leave(waited), late(waited)), {
+                    discard: true
+                  })
+                )
             })
-      return bounded.pipe(
-        Effect.andThen(Effect.suspend(() => Fiber.awaitAll(telling))),
-        Effect.onInterrupt(() => release([...waiting, ...left])),
+      yield* bounded.pipe(
+        Effect.andThen(released),
+        // Who leaves is not held back for longer, whatever the service does.
+        Effect.onInterrupt(() =>
+          Effect.forEach([...waiting], leave, { discard: true }).pipe(
+            Effect.andThen(Effect.timeoutOption(Effect.interruptible(released), options.cancelWithin))
+          )
+        ),
+        Effect.ensuring(givenUp),
         Effect.andThen(Queue.end(queue))
       )
-    })
+    }).pipe(Effect.scoped)
   )
 }

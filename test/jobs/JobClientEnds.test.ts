@@ -1,9 +1,10 @@
 /** Jobs that are left, followed, and many at once. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Exit, Fiber, Stream } from "effect"
+import { Clock, Duration, Effect, Exit, Fiber, Logger, References, Stream } from "effect"
 import { ConnectionFailed, JobClient } from "effect-segformer"
 import { TestClock } from "effect/testing"
 import {
+  type Failure,
   type Status,
   service,
   running,
@@ -281,4 +282,89 @@ describe("JobClient: many at once", () => {
         assert.strictEqual(ended.length, 21)
       }).pipe(Effect.scoped, quiet)
   )
+
+  /** Jobs none of which can be asked about, and how they are cancelled. */
+  const allLost = (count: number, cancel: JobClient.JobContract<string, string, string, Failure>["cancel"]) =>
+    Effect.gen(function* () {
+      const jobs = yield* JobClient.make({
+        ...scripted({}).contract,
+        status: () => Effect.fail(refused),
+        cancel
+      })
+      return { jobs, refs: Array.from({ length: count }, (_, at) => ({ jobId: `lost-${at}` })) }
+    })
+
+  /** Of how many jobs each warning says that they may still run. */
+  const warnings = () => {
+    const told: Array<unknown> = []
+    const logger = Logger.make(({ fiber, message }) => {
+      if (String(message).endsWith("may still run"))
+        told.push(fiber.getRef(References.CurrentLogAnnotations)["jobs"])
+    })
+    return { told, heard: Effect.provide(Logger.layer([logger])) }
+  }
+
+  it.effect("each of thousands that are lost is cancelled once, few of them at a time", () => {
+    const { heard, told } = warnings()
+    return Effect.gen(function* () {
+      const cancelled: Array<string> = []
+      let [atOnce, most] = [0, 0]
+      const { jobs, refs } = yield* allLost(2000, ({ jobId }) =>
+        Effect.gen(function* () {
+          most = Math.max(most, ++atOnce)
+          cancelled.push(jobId)
+          yield* Effect.sleep("100 millis")
+          atOnce--
+        })
+      )
+      const ended = yield* Effect.flatten(settle(Stream.runCollect(jobs.awaitAll(refs, { concurrency: 7 }))))
+      assert.strictEqual(ended.length, 2000)
+      assert.deepStrictEqual(cancelled.sort(), refs.map(({ jobId }) => jobId).sort())
+      assert.deepStrictEqual([most, told], [7, []])
+    }).pipe(Effect.scoped, heard)
+  })
+
+  it.effect("one that is over is not cancelled, though its result is fetched until the deadline", () =>
+    Effect.gen(function* () {
+      const { contract, seen } = scripted({ statuses: [done] })
+      const jobs = yield* JobClient.make(
+        { ...contract, result: () => Effect.never },
+        { deadline: "10 seconds" }
+      )
+      const ended = yield* Effect.flatten(settle(Stream.runCollect(jobs.awaitAll([{ jobId: "a" }]))))
+      assert.deepStrictEqual(Array.from(ended, outcome), [["a", "TimedOut"]])
+      assert.deepStrictEqual(seen.cancelled, [])
+    }).pipe(Effect.scoped, quiet)
+  )
+
+  it.effect("one warning says how many may still run", () => {
+    const { heard, told } = warnings()
+    return Effect.gen(function* () {
+      const { jobs, refs } = yield* allLost(50, ({ jobId }) =>
+        jobId.endsWith("3") ? Effect.fail(refused) : jobId.endsWith("7") ? Effect.never : Effect.void
+      )
+      yield* Effect.flatten(settle(Stream.runDrain(jobs.awaitAll(refs))))
+      assert.deepStrictEqual(told, [10])
+    }).pipe(Effect.scoped, heard)
+  })
+
+  it.effect("who leaves while lost ones are cancelled is held back for 5 s, and cancels none again", () => {
+    const { heard, told } = warnings()
+    return Effect.gen(function* () {
+      const cancelled: Array<string> = []
+      const { jobs, refs } = yield* allLost(100, ({ jobId }) => {
+        cancelled.push(jobId)
+        return Effect.sleep("1 second")
+      })
+      const fiber = yield* Effect.forkChild(Stream.runDrain(jobs.awaitAll(refs)))
+      yield* TestClock.adjust("2500 millis")
+      const leaving = yield* Effect.forkChild(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("4900 millis")
+      assert.isUndefined(leaving.pollUnsafe())
+      yield* TestClock.adjust("200 millis")
+      yield* Fiber.join(leaving)
+      assert.strictEqual(new Set(cancelled).size, cancelled.length)
+      assert.deepStrictEqual([cancelled.length, told], [32, [72]])
+    }).pipe(Effect.scoped, heard)
+  })
 })
