@@ -30,7 +30,7 @@ const onNode = [
   /^src\/onnx\/(native\/|index\.ts$)/,
   /^src\/files\/(Lock|LabelPngWriter|LabelTiffWriter|TemporaryFolder)\.ts$/,
   /^src\/image\/(SharpCodec|SharpModule|sharp)\.ts$/,
-  /^src\/testing\/(FaultyService|Bomb|node)\.ts$/,
+  /^src\/testing\/(FaultyService|HeldPort|Bomb|node)\.ts$/,
   /^src\/service\/(NodeAddressGuard|NodeDecompressors|NodeHttp|NodeProxy|node)\.ts$/
 ]
 

@@ -20,10 +20,11 @@
  * ```
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http"
-import { connect, createServer as createTcpServer, type Socket } from "node:net"
+import type { Socket } from "node:net"
 import { Readable } from "node:stream"
 import { Duration, Effect, type Scope } from "effect"
 import * as Bomb from "./Bomb.ts"
+import { hold } from "./HeldPort.ts"
 
 type Headers = Readonly<Record<string, string>>
 
@@ -256,7 +257,9 @@ export const make = (
     }
     const up = Effect.callback<void>((resume) => {
       release()
-      server.listen(port, "127.0.0.1", () => {
+      const refused = (cause: Error) => resume(Effect.die(cause))
+      server.once("error", refused).listen(port, "127.0.0.1", () => {
+        server.off("error", refused)
         const address = server.address()
         if (typeof address === "object" && address !== null) port = address.port
         resume(Effect.void)
@@ -295,33 +298,6 @@ export const make = (
       down,
       up
     }
-  })
-
-/**
- * Has a port at which nobody listens: the system gives it to nobody for as long as this connection from it to elsewhere is open.
- * It keeps no program alive.
- */
-const hold = (localPort: number): Effect.Effect<Socket | undefined> =>
-  Effect.callback((resume) => {
-    const elsewhere = createTcpServer((socket) => socket.on("error", () => {}).unref())
-    const settle = (socket: Socket | undefined) => {
-      elsewhere.close()
-      resume(Effect.succeed(socket))
-    }
-    elsewhere.listen(0, "127.0.0.1", () => {
-      const address = elsewhere.address()
-      const port = typeof address === "object" && address !== null ? address.port : 0
-      const socket = connect({ host: "127.0.0.1", port, localAddress: "127.0.0.1", localPort })
-      socket.once("error", () => settle(undefined))
-      socket.once("connect", () =>
-        settle(
-          socket
-            .removeAllListeners("error")
-            .on("error", () => {})
-            .unref()
-        )
-      )
-    })
   })
 
 const keptBytes = 64 * 1024

@@ -1,8 +1,9 @@
 /** That the service misbehaves as it says: looked at by the platform's own `fetch` and by bare sockets. */
+import { once } from "node:events"
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { connect } from "node:net"
+import { connect, createServer } from "node:net"
 import * as Faulty from "../../src/testing/FaultyService.ts"
 import { eventually } from "../support/Eventually.ts"
 
@@ -156,6 +157,22 @@ describe("FaultyService", () => {
       // A connection that is established, from 127.0.0.1 at this port.
       const taken = new RegExp(`^ *\\d+: 0100007F:${own} \\S+ 01 `, "m")
       assert.match(readFileSync("/proc/net/tcp", "utf8"), taken)
+      yield* service.up
+      assert.deepInclude(yield* fetched(service.url), { status: 200 })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("does not come up at a port that somebody took all the same, and its caller learns why", () =>
+    Effect.gen(function* () {
+      const service = yield* Faulty.make([Faulty.json(1)])
+      yield* service.down
+      const other = createServer()
+      yield* Effect.promise((): Promise<unknown> =>
+        once(other.listen(service.port, "127.0.0.1"), "listening")
+      )
+      const exit = yield* Effect.exit(service.up)
+      assert.include(String(exit), "EADDRINUSE")
+      yield* Effect.promise((): Promise<unknown> => once(other.close(), "close"))
       yield* service.up
       assert.deepInclude(yield* fetched(service.url), { status: 200 })
     }).pipe(Effect.scoped)

@@ -3,8 +3,9 @@
  * descriptions and share no code with the clients.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import { connect, createServer as createTcpServer, type Server, type Socket } from "node:net"
+import { createServer as createTcpServer, type Server, type Socket } from "node:net"
 import { Effect, type Scope } from "effect"
+import { hold } from "../../src/testing/HeldPort.ts"
 
 export interface SeenRequest {
   readonly method: string
@@ -111,23 +112,12 @@ export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
   attempt()
 })
 
-/** A port on which nobody listens, for as long as this process lives: a connection to elsewhere has it. */
-export const closedPort: Effect.Effect<number> = Effect.callback((resume) => {
-  const server = createTcpServer((socket) => socket.unref())
-  const attempt = (port: number) => {
-    const localPort = aside()
-    const socket = connect({ host: "127.0.0.1", port, localAddress: "127.0.0.1", localPort })
-    socket.once("error", () => attempt(port))
-    socket.once("connect", () => {
-      socket.removeAllListeners("error").unref()
-      server.close()
-      resume(Effect.succeed(localPort))
-    })
+/** A port on which nobody listens, for as long as this process lives. */
+export const closedPort: Effect.Effect<number> = Effect.gen(function* () {
+  while (true) {
+    const port = aside()
+    if ((yield* hold(port)) !== undefined) return port
   }
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    attempt(typeof address === "object" && address !== null ? address.port : 0)
-  })
 })
 
 export const sendJson = (
