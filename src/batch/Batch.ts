@@ -18,6 +18,7 @@ import { join } from "node:path"
 import { Duration, Effect, Fiber, FileSystem, Stream } from "effect"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import type { SegmentOptions } from "../Segmenter.ts"
+import { folded } from "../jobs/FileName.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
 import type { Transport } from "../Transport.ts"
 import * as BatchReport from "./BatchReport.ts"
@@ -184,7 +185,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   // Where this is read under another name, so would a result be.
   const fs = yield* FileSystem.FileSystem
   const isFolded = yield* Effect.orElseSucceed(fs.exists(join(options.folder, "JOURNAL.LOG")), () => false)
-  const placeOf = isFolded ? Journal.folded : (key: string) => key
+  const placeOf = isFolded ? folded : (key: string) => key
   /** Keys under way by what their results are called: a source may name an image twice. */
   const underWay = new Map<string, string>()
   /** Whether somebody has taken away what was written or kept for an image, or spoilt it. */

@@ -20,6 +20,7 @@ import {
   Stream
 } from "effect"
 import { reasonOf } from "../files/NotWritten.ts"
+import { folded } from "../jobs/FileName.ts"
 import { RunFolderFailed, type SinkFailed } from "./BatchError.ts"
 import * as HashIndex from "./HashIndex.ts"
 import * as JournalLine from "./JournalLine.ts"
@@ -358,9 +359,6 @@ export const open = Effect.fnUntraced(function* <R>(
     lost
   }
 })
-
-/** What a key is to disks for which case and composition of letters make no other name. */
-export const folded = (key: string): string => key.normalize().toLowerCase()
 
 interface Lines {
   /** Each with its place; undefined where it is broken. */

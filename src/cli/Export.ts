@@ -4,6 +4,7 @@ import { Effect, FileSystem, Result, Stream } from "effect"
 import { NotWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import * as Folder from "../image/Folder.ts"
+import { folded } from "../jobs/FileName.ts"
 import type { Beside, ImageWriter, Item, RunWriter, Settings } from "../mask/exports/ExportFormat.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
 import * as Exports from "../mask/Exports.ts"
@@ -12,7 +13,6 @@ import * as Palette from "../mask/Palette.ts"
 import * as Steps from "../mask/Steps.ts"
 import * as Background from "../render/Background.ts"
 import * as Colors from "../render/Colors.ts"
-import { folded } from "../batch/Journal.ts"
 import * as ClassFile from "./ClassFile.ts"
 import * as ClassNames from "./ClassNames.ts"
 import * as EvalSums from "./EvalSums.ts"
@@ -148,7 +148,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
     // The one label map goes to the very file that was named.
     const ending = extname(`x.${format.ending}`)
     const paths = new Set<string>()
-    /** What was written, by what disks call it for which case and composition of letters make no other name. */
+    /** What was written, by the path as it is {@link folded}. */
     const alike = new Map<string, string>()
     const unpaired: Array<string> = []
     const isSingle = files.length === 1 && out.toLowerCase().endsWith(ending)

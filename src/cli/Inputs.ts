@@ -183,27 +183,26 @@ export const expand = Effect.fnUntraced(function* (
  * or a result would replace an input, one that was found says where it lies, and others get a number.
  */
 const named = (found: ReadonlyArray<Found>, outFolder: string): ReadonlyArray<Input> => {
-  // Some systems take two ways to write a letter, and its sizes, for the same.
-  const folded = (path: string) => path.normalize("NFC").toLowerCase()
   // Only those that lie where results go.
-  const out = folded(resolve(outFolder, "x").slice(0, -1))
+  const out = FileName.folded(resolve(outFolder, "x").slice(0, -1))
   const inputs = new Set<string>()
   const folders = new Map<string, string>()
   for (const one of found) {
     if (one instanceof Below) {
-      const folder = folders.get(one.folder) ?? folded(resolve(one.folder, "x").slice(0, -1))
+      const folder = folders.get(one.folder) ?? FileName.folded(resolve(one.folder, "x").slice(0, -1))
       folders.set(one.folder, folder)
-      const isNear = out.startsWith(folder) && folded(one.below).startsWith(out.slice(folder.length))
+      const isNear = out.startsWith(folder) && FileName.folded(one.below).startsWith(out.slice(folder.length))
       if (!isNear && !folder.startsWith(out)) continue
     }
-    const whole = one.path === undefined ? "" : folded(one.path)
+    const whole = one.path === undefined ? "" : FileName.folded(one.path)
     if (whole.startsWith(out)) inputs.add(whole)
   }
   const taken = new Set<string>()
   const next = new Map<string, number>()
   const isFree = (base: string) =>
-    !taken.has(folded(base)) &&
-    (inputs.size === 0 || endings.every((ending) => !inputs.has(folded(resolve(outFolder, base + ending)))))
+    !taken.has(FileName.folded(base)) &&
+    (inputs.size === 0 ||
+      endings.every((ending) => !inputs.has(FileName.folded(resolve(outFolder, base + ending)))))
   for (const input of found) {
     const { below } = input
     const isLocal = (below !== undefined || input.path !== undefined) && process.platform !== "win32"
@@ -220,7 +219,7 @@ const named = (found: ReadonlyArray<Found>, outFolder: string): ReadonlyArray<In
         next.set(longer, number + 1)
       }
     }
-    taken.add(folded(input.base))
+    taken.add(FileName.folded(input.base))
   }
   return found
 }

@@ -65,6 +65,9 @@ export const ascii = (name: string, otherwise: string): string =>
     .slice(-100)
     .replace(/^[._]+/, "") || otherwise
 
+/** A name or path as systems have it for which case and composition of letters make no other. @internal */
+export const folded = (name: string): string => name.normalize("NFC").toLowerCase()
+
 /** The name with a number, for where it is taken: `scan-2.png`. */
 export const numbered = (name: string, number: number): string => {
   const dot = name.lastIndexOf(".")

@@ -206,16 +206,22 @@ describe("a session that is given up", () => {
   )
 })
 
+/** One that died by itself, and so did the two that took its place at once: the next is there. */
+const diedThrice = Effect.map(one, (made) => {
+  const { load, started } = made
+  for (const time of [0, 1, 2]) {
+    die(started[time]!)
+    assert.lengthOf(started, time + 2, "another takes its place at once")
+    load(started[time + 1]!)
+  }
+  return made
+})
+
 describe("a session that dies by itself", () => {
   it.live("is replaced at once, three times in a minute, and then for work that waits", () =>
     timed(
       Effect.gen(function* () {
-        const { end, load, predict, sessions, started } = yield* one
-        for (const time of [0, 1, 2]) {
-          die(started[time]!)
-          assert.lengthOf(started, time + 2, "another takes its place at once")
-          load(started[time + 1]!)
-        }
+        const { end, load, predict, sessions, started } = yield* diedThrice
         die(started[3]!)
         assert.deepStrictEqual([yield* sessions.ready, yield* sessions.pids], [0, []])
         const next = yield* predict
@@ -231,11 +237,7 @@ describe("a session that dies by itself", () => {
   it.live("is replaced a minute later where nobody waits", () =>
     timed(
       Effect.gen(function* () {
-        const { load, sessions, started } = yield* one
-        for (const time of [0, 1, 2]) {
-          die(started[time]!)
-          load(started[time + 1]!)
-        }
+        const { load, sessions, started } = yield* diedThrice
         die(started[3]!)
         yield* pass(59_999)
         assert.lengthOf(started, 4)
@@ -249,11 +251,7 @@ describe("a session that dies by itself", () => {
   it.live("counts as one that is given up: three in a minute together", () =>
     timed(
       Effect.gen(function* () {
-        const { leave, load, started } = yield* one
-        for (const time of [0, 1, 2]) {
-          die(started[time]!)
-          load(started[time + 1]!)
-        }
+        const { leave, started } = yield* diedThrice
         yield* leave
         yield* pass(59_999)
         assert.lengthOf(started, 4)
