@@ -7,7 +7,7 @@
  */
 import { Effect, Result } from "effect"
 import type { Image } from "../image/ImageSource.ts"
-import * as LabelMap from "../mask/LabelMap.ts"
+import * as Steps from "../mask/Steps.ts"
 import type { Pictures, Prediction } from "../Prediction.ts"
 import { type CodeNotLoaded, lazily } from "../service/CodeNotLoaded.ts"
 import * as Decode from "../service/Decode.ts"
@@ -280,16 +280,22 @@ export const at = Effect.fnUntraced(function* (
   if (things !== undefined) return things
   const found = Effect.gen(function* () {
     const read = yield* fromValue(answer, path, value, image, known, around)
-    const sure = classes === given ? read : (yield* Segments.numbering).settled(read, given)
+    if (classes === given) return read
+    const { settled } = yield* Segments.numbering
+    const sure = yield* Steps.run(() => settled(read, given))
     return typeof sure === "string" ? yield* fail(answer, path, sure) : sure
   })
   const single = saysIds(options) ? undefined : MaskList.single(path, value, parent)
   if (single === undefined) {
     const map = yield* found
-    const flaw =
-      !saysIds(options) && isRecord(parent) && Array.isArray(parent["class_ids"] ?? parent["category_ids"])
-        ? (yield* Segments.numbering).thingsIn(map, parent)
-        : undefined
+    if (
+      saysIds(options) ||
+      !isRecord(parent) ||
+      !Array.isArray(parent["class_ids"] ?? parent["category_ids"])
+    )
+      return map
+    const { thingsIn } = yield* Segments.numbering
+    const flaw = yield* Steps.run(() => thingsIn(map, parent))
     return flaw === undefined ? map : yield* fail(answer, path, flaw)
   }
   // Points are no map of ids, few as they are.
@@ -304,7 +310,8 @@ export const at = Effect.fnUntraced(function* (
   if (Result.isFailure(read))
     return yield* Effect.catchTag(ofLabel, "ResponseNotDecodable", () => Effect.fail(read.failure))
   // A map of several ids is one whatever is said beside it, and so is one in which class 1 is what the label says.
-  if (!isMask(read.success)) return read.success
+  const { isMask } = yield* Segments.numbering
+  if (!(yield* Steps.run(() => isMask(read.success)))) return read.success
   const names = MaskDecoding.classesOf(ofThings)
   const id = LabelIds.idOf(single, names)
   if (names.length === 0 || (id !== undefined && id > 1)) return yield* ofLabel
@@ -319,13 +326,6 @@ const saysIds = ({ binary, mask }: MaskAnswerOptions): boolean =>
   mask?.as === "logits" ||
   binary === false ||
   (typeof binary === "object" && binary.classId !== undefined)
-
-/** Whether there is one class in it, and the service said no id. */
-const isMask = (prediction: Prediction): boolean => {
-  if (prediction._tag !== "Labels") return false
-  const found = LabelMap.histogram(prediction.labelMap)
-  return found.has(1) && [...found.keys()].every((id) => id < 2)
-}
 
 /** A PNG as the text of the whole body, which is no JSON then. */
 const isText = ({ body }: Answer): boolean =>

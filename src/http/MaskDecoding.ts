@@ -18,12 +18,15 @@ import * as PngFile from "../mask/PngFile.ts"
 import * as PngPaused from "../mask/PngPaused.ts"
 import * as Masks from "../mask/Masks.ts"
 import * as Rle from "../mask/Rle.ts"
+import * as Steps from "../mask/Steps.ts"
+import * as Background from "../render/Background.ts"
 import { type CodeNotLoaded, lazily } from "../service/CodeNotLoaded.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
 import { type Decoded, fail, textToBytes } from "./EncodedPicture.ts"
 import { maxPixels } from "./MaskLimits.ts"
+import * as MapValues from "./MapValues.ts"
 import * as MaskShape from "./MaskShape.ts"
 import type * as NestedArray from "./NestedArray.ts"
 import type * as Outlines from "./Outlines.ts"
@@ -84,22 +87,19 @@ export const withClasses = (
     readonly as?: "ids" | "logits" | undefined
   }
 ): Decoded<LabelMap.LabelMap> =>
-  Effect.suspend(() => {
+  Effect.gen(function* () {
     const classes = classesOf(options)
     const ignoreIndex =
       options.ignoreIndex ?? map.ignoreIndex ?? (ClassTable.get(classes, 255) === undefined ? 255 : undefined)
     const known = ignoreIndex === undefined ? map : { ...map, ignoreIndex }
-    if (classes.length === 0) {
-      const flaw = options.binary === false || options.as === "ids" ? undefined : Packed.flawOf(map)
-      return flaw === undefined ? Effect.succeed(known) : fail(answer, path, flaw)
-    }
-    for (const [id, count] of LabelMap.histogram(known)) {
-      if (ClassTable.get(classes, id) === undefined) {
-        const detail = `${count} pixels have the id ${id}, which is none of the model's ${classes.length} classes`
-        return fail(answer, path, detail)
-      }
-    }
-    return Effect.succeed(known)
+    const mayBePacked = classes.length === 0 && options.binary !== false && options.as !== "ids"
+    const flaw =
+      classes.length > 0
+        ? yield* Steps.run(() => MapValues.strangerIn(known, classes))
+        : mayBePacked
+          ? yield* Steps.run(() => Packed.flawOf(known))
+          : undefined
+    return flaw === undefined ? known : yield* fail(answer, path, flaw)
   })
 
 const binary = (options: MaskOptions): Plane.BinaryOptions | undefined =>
@@ -296,10 +296,17 @@ const pixelsOf = Effect.fnUntraced(function* (
   return { mask: read, share: Result.isSuccess(read) && read.success.isSoft ? (stated ?? 0.5) : undefined }
 })
 
-/** Of a map of these ids: the ignored one, the one of what none of them is on, and the largest of all. */
-export const groundOf = (ids: Iterable<number>, options: Pick<MaskOptions, "gap" | "ignoreIndex">) => {
+/**
+ * Of a map of these ids: the ignored one, the one of what none of them is on, and the largest of all. The ignored one is that of no class that is
+ * known either, but of one for what is of no class.
+ */
+export const groundOf = (
+  ids: Iterable<number>,
+  options: Pick<MaskOptions, "classes" | "gap" | "ignoreIndex" | "palette">
+) => {
   const taken = new Set(ids)
-  const ignoreIndex = options.ignoreIndex ?? LabelMap.freeId(taken)
+  const known = classesOf(options).flatMap(({ id, name }) => (Background.isName(name) ? [] : id))
+  const ignoreIndex = options.ignoreIndex ?? LabelMap.freeId([...known, ...taken])
   const isFree = options.ignoreIndex === undefined && options.gap !== undefined && !taken.has(options.gap)
   const gap = isFree ? options.gap : ignoreIndex
   let most = Math.max(ignoreIndex, gap)

@@ -3,14 +3,21 @@
  * Taken for ids they would be of classes that there are not.
  */
 import { groupBy } from "effect/Array"
-import * as LabelMap from "../mask/LabelMap.ts"
+import type { LabelMap } from "../mask/LabelMap.ts"
+import * as Steps from "../mask/Steps.ts"
+import * as MapValues from "./MapValues.ts"
+
+/** So many things no picture has. */
+const mostThings = 5000
 
 /** What is wrong with such a map; `undefined` where its values may be class ids. */
-export const flawOf = (map: LabelMap.LabelMap): string | undefined => {
-  if (map.data instanceof Uint8Array) return undefined
-  const ids = [...LabelMap.histogram(map).keys()].filter((id) => id >= 1000 && id !== 0xffff)
-  // So many things no picture has.
-  if (ids.length > 5000) return undefined
+export function* flawOf({ data, ignoreIndex }: LabelMap): Steps.Steps<string | undefined> {
+  if (data instanceof Uint8Array) return undefined
+  const values = yield* MapValues.until(data, (_, seen) => seen.size > 2 * mostThings)
+  const ids = [...values]
+    .filter((id) => id >= 1000 && id !== 0xffff && id !== ignoreIndex)
+    .toSorted((one, other) => one - other)
+  if (ids.length > mostThings) return undefined
   const runs = Object.values(groupBy(ids, (id) => String(Math.floor(id / 1000)))).map((run) =>
     run.map((id) => id % 1000)
   )

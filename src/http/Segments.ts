@@ -92,7 +92,7 @@ const numbersIn = (
         }
       )
 
-/** The label map of a map of segments. What belongs to none is 0 or -1 there, and ignored unless the options say of which class it is. */
+/** The label map of a map of segments. */
 export const toPrediction = Effect.fnUntraced(function* (
   answer: Answer,
   path: string,
@@ -101,7 +101,18 @@ export const toPrediction = Effect.fnUntraced(function* (
   image: Size,
   options: MaskDecoding.MaskOptions
 ) {
-  const { data, height, width } = yield* numbersIn(answer, path, value, image, options)
+  const numbers = yield* numbersIn(answer, path, value, image, options)
+  return yield* ofNumbers(answer, path, numbers, segments, options)
+})
+
+/** The label map of numbers of segments. What belongs to none is 0 or -1 there, and ignored unless the options say of which class it is. */
+const ofNumbers = Effect.fnUntraced(function* (
+  answer: Answer,
+  path: string,
+  { data, height, width }: Numbers,
+  segments: ReadonlyArray<Segment>,
+  options: MaskDecoding.MaskOptions
+) {
   const { classes, ids } = yield* LabelIds.assign(answer, segments, MaskDecoding.classesOf(options))
   const classOf = new Map<number, number>()
   const kinds = new Map<number, boolean>()
@@ -175,22 +186,22 @@ export const ofThings = Effect.fnUntraced(function* (
   const found = yield* Effect.option(numbersIn(answer, path, value, image, options))
   if (Option.isNone(found)) return undefined
   const { areNumbers, divided } = yield* numbering
-  const { data, height, width } = found.value
-  const values = new Set<number>()
-  for (let at = 0; at < data.length; at++) if (data[at] !== data[at - 1]) values.add(data[at]!)
+  const numbers = found.value
   const classes = MaskDecoding.classesOf(options)
   const isSaid = things.length > 0 && /instance|panoptic/.test(plain(path.slice(path.lastIndexOf(".") + 1)))
   const are =
     isSaid ||
-    areNumbers(
-      values,
-      things.map((thing) => ({ ...thing, classId: LabelIds.idOf(thing, classes) }))
-    )
+    (yield* Steps.run(() =>
+      areNumbers(
+        numbers.data,
+        things.map((thing) => ({ ...thing, classId: LabelIds.idOf(thing, classes) }))
+      )
+    ))
   if (typeof are === "string") return yield* fail(answer, path, are)
-  if (are) return yield* toPrediction(answer, path, value, things, image, options)
-  const ids = divisor === undefined ? undefined : divided(data, divisor)
-  if (ids === undefined) return undefined
-  const map = MaskDecoding.upright({ width, height, data: ids }, options.transposed)
-  const labelMap = yield* MaskDecoding.withClasses(answer, path, map, options)
+  if (are) return yield* ofNumbers(answer, path, numbers, things, options)
+  const map = divisor === undefined ? undefined : yield* Steps.run(() => divided(numbers, divisor, options))
+  if (map === undefined) return undefined
+  const turned = MaskDecoding.upright(map, options.transposed)
+  const labelMap = yield* MaskDecoding.withClasses(answer, path, turned, options)
   return { _tag: "Labels", labelMap, classes, requestId: answer.requestId } satisfies Prediction
 })

@@ -45,12 +45,31 @@ describe("masks in answers", () => {
       const withGround = ClassTable.make([{ id: 7, name: "background" }, ...classes])
       for (const answer of [masks, { mask: [[1, 2, 0]], segments_info: segments }]) {
         const map = labelsOf(yield* decode(answer, { classes }))
-        assert.deepStrictEqual(Array.from(map.data), [255, largest, 0])
-        assert.strictEqual(map.ignoreIndex, 0)
+        // The road has 0.
+        assert.deepStrictEqual(Array.from(map.data), [255, largest, 1])
+        assert.strictEqual(map.ignoreIndex, 1)
         assert.deepStrictEqual([...LabelMap.histogram(map).keys()], [255, largest])
       }
       const map = labelsOf(yield* decode(masks, { classes: withGround }))
       assert.deepStrictEqual(Array.from(map.data), [255, largest, 7])
+    })
+  )
+
+  it.effect("has an id for what is of no class that none of the known classes has", () =>
+    Effect.gen(function* () {
+      const classes = (last: string) =>
+        ClassTable.make([
+          { id: 0, name: "road" },
+          { id: 255, name: last }
+        ])
+      const masks = [{ label: "road", mask: base64(grey(3, 1, [255, 0, 0])) }]
+      const segments = { mask: [[1, 0, 0]], segments_info: [{ id: 1, label: "road" }] }
+      for (const answer of [masks, segments]) {
+        const map = labelsOf(yield* decode(answer, { classes: classes("sky") }))
+        assert.deepStrictEqual([...map.data, map.ignoreIndex], [0, 256, 256, 256])
+        const none = labelsOf(yield* decode(answer, { classes: classes("void") }))
+        assert.deepStrictEqual([...none.data, none.ignoreIndex], [0, 255, 255, 255])
+      }
     })
   )
 

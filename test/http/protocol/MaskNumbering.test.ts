@@ -2,7 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { ClassTable } from "effect-segformer/mask"
-import { base64, decode, grey, ids, plane, refused, shares } from "./maskAnswers.ts"
+import * as MapValues from "../../../src/http/MapValues.ts"
+import * as Numbered from "../../../src/http/Numbered.ts"
+import * as Packed from "../../../src/http/Packed.ts"
+import * as Steps from "../../../src/mask/Steps.ts"
+import { base64, decode, grey, ids, labelsOf, plane, refused, shares } from "./maskAnswers.ts"
 
 const [width, height] = [48, 32]
 /** 0 above; below it one value on the left and another on the right. */
@@ -136,6 +140,33 @@ describe("a map of classes with numbers of things behind them", () => {
     })
   )
 
+  it.effect("has an id of no class where its values are below 0, also beside a class 255", () =>
+    Effect.gen(function* () {
+      const mask = map(24_001, 26_000, -1)
+      const read = (mask: unknown, options = {}) =>
+        Effect.map(decode({ mask, label_divisor: 1000 }, options), (prediction) => {
+          const { data, ignoreIndex } = labelsOf(prediction)
+          return [data[0], data.at(-width), data.at(-1), ignoreIndex]
+        })
+      assert.deepStrictEqual(yield* read(mask), [255, 24, 26, 255])
+      const classes = (last: string) => ({
+        classes: ClassTable.make([
+          { id: 24, name: "person" },
+          { id: 26, name: "car" },
+          { id: 255, name: last }
+        ])
+      })
+      assert.deepStrictEqual(yield* read(mask, classes("sky")), [256, 24, 26, 256])
+      // What is of no class may have a name.
+      assert.deepStrictEqual(yield* read(mask, classes("void")), [255, 24, 26, undefined])
+      assert.deepStrictEqual(yield* read(mask, { ignoreIndex: 300 }), [300, 24, 26, 300])
+      const far = ClassTable.make([...classes("sky").classes, { id: 300, name: "sea" }])
+      assert.deepStrictEqual(yield* read(map(24_001, 300_007, -1), { classes: far }), [301, 24, 300, 301])
+      const parts = decode({ mask: map(24_001, 26_000.5), label_divisor: 1000 }, classes("sky"))
+      assert.include(yield* refused(parts), "26000.5, and no class id")
+    })
+  )
+
   it.effect("is refused where nobody says so", () =>
     Effect.gen(function* () {
       for (const mask of [map(26_000, 26_001, 7), map(24_000, 24_001), map(24_001, 26_002), map(1001, 2001)])
@@ -161,4 +192,43 @@ describe("a map of classes with numbers of things behind them", () => {
         assert.deepStrictEqual(yield* ids(decode({ mask }, options)), mask.flat())
     })
   )
+})
+
+describe("looks at large maps", () => {
+  const turns = <A>(steps: Steps.Steps<A>): readonly [A, number] => {
+    for (let count = 0; ; count++) {
+      const next = steps.next()
+      if (next.done === true) return [next.value, count]
+    }
+  }
+  const size = { width: 1024, height: 1024 }
+  const pixels = size.width * size.height
+  const few = pixels / Steps.pixelsPerStep
+  const of = (value: number, first = value) => new Uint32Array(pixels).fill(value).fill(first, 0, 1)
+  const labels = (value: number, first?: number) =>
+    ({ _tag: "Labels", labelMap: { ...size, data: of(value, first) }, classes: [] }) as const
+  const things = [{ id: 1, label: "car", classId: 7 }]
+  const given = ClassTable.make([{ id: 1, name: "car" }])
+
+  it("in turns, and no longer than it takes", () => {
+    assert.deepStrictEqual(turns(Numbered.areNumbers(of(1), things)), [true, few])
+    assert.deepStrictEqual(turns(Numbered.areNumbers(of(1, 9), things)), [false, 1])
+    assert.deepStrictEqual(turns(Numbered.thingsIn(labels(7), { class_ids: [7] })), [undefined, few])
+    assert.include(turns(Numbered.thingsIn(labels(7, 9), { class_ids: [7] }))[0], "it has the id 9")
+    assert.strictEqual(turns(Numbered.thingsIn(labels(7, 9), { class_ids: [7] }))[1], 1)
+    assert.deepStrictEqual(turns(Numbered.isMask(labels(1))), [true, few])
+    assert.deepStrictEqual(turns(Numbered.isMask(labels(0))), [false, few])
+    assert.deepStrictEqual(turns(Numbered.isMask(labels(1, 2))), [false, 1])
+    assert.strictEqual(turns(Numbered.settled(labels(1), given))[1], few)
+    assert.strictEqual(turns(Numbered.settled(labels(1, 0), given))[1], 1)
+    const map = turns(Numbered.divided({ ...size, data: of(24_001) }, 1000, {}))
+    assert.deepStrictEqual([map[0]?.data[0], map[0]?.data.at(-1), map[1]], [24, 24, 2 * few])
+    assert.deepStrictEqual(turns(Numbered.divided({ ...size, data: of(24) }, 1000, {})), [undefined, few])
+    assert.deepStrictEqual(turns(Packed.flawOf({ ...size, data: of(7) })), [undefined, few])
+    assert.deepStrictEqual(turns(MapValues.strangerIn({ ...size, data: of(1) }, given)), [undefined, few])
+    assert.deepStrictEqual(turns(MapValues.strangerIn({ ...size, data: of(1, 0) }, given)), [
+      "1 pixels have the id 0, which is none of the model's 1 classes",
+      1 + few
+    ])
+  })
 })
