@@ -5,7 +5,7 @@
  */
 import { Effect } from "effect"
 import type { Attempt } from "../policy/Attempt.ts"
-import { type Answer, type Exchange } from "../service/Exchange.ts"
+import { type Answer, type Exchange, isSuccess } from "../service/Exchange.ts"
 import * as Decode from "../service/Decode.ts"
 import * as Message from "../service/Message.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
@@ -130,7 +130,7 @@ const absent = (
   { answer: other }: Silence
 ): Barred | undefined => {
   const { status } = answer
-  const isOk = status >= 200 && status < 300
+  const isOk = isSuccess(answer)
   const isPage = isOk && Message.titleOf(Decode.text(answer)) !== undefined
   // A list of words is no message.
   const isTold = words !== "" && !Array.isArray(Message.jsonOf(answer))
@@ -161,7 +161,7 @@ export const ask = (
     if (protocol.entry === undefined) return undefined
     const answer = yield* exchange.send({ accept: "*/*", ...protocol.entry }, attempt)
     // A list says nothing of a request without an image, nor of health.
-    const isList = answer.status >= 200 && answer.status < 300 && Array.isArray(Message.jsonOf(answer))
+    const isList = isSuccess(answer) && Array.isArray(Message.jsonOf(answer))
     // A redirect that is refused, say, is another answer than any.
     const other =
       isSilent || isList

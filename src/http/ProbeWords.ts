@@ -1,7 +1,7 @@
 /** What a probe has met where it knows no protocol, in words, with what to do. */
 import { Duration } from "effect"
 import * as Decode from "../service/Decode.ts"
-import type { Answer } from "../service/Exchange.ts"
+import { type Answer, isSuccess } from "../service/Exchange.ts"
 import * as Message from "../service/Message.ts"
 import { ConnectionFailed, excerpt, type ServiceError } from "../service/ServiceError.ts"
 import * as Access from "./Access.ts"
@@ -18,8 +18,6 @@ export interface Met {
   readonly given: boolean
 }
 
-const isOk = ({ status }: Answer): boolean => status >= 200 && status < 300
-
 /** Why no protocol was found in the answers. */
 export const unknown = ({ answers, failures, given, silent, timeout }: Met): string => {
   const statuses = new Set(answers.map(({ status }) => status))
@@ -32,7 +30,7 @@ export const unknown = ({ answers, failures, given, silent, timeout }: Met): str
     if (status === 404) return `${all}: is the base URL right, with its path?`
     return [401, 403, 407].includes(status) ? `${all}: ${Access.advice(answers[0]!, given)}` : all
   }
-  const said = answers.filter(isOk)
+  const said = answers.filter(isSuccess)
   const titles = said.map((answer) => Message.titleOf(Decode.text(answer)))
   const [title = ""] = titles
   if (said.length > 0 && titles.every((title) => title !== undefined))
