@@ -8,10 +8,13 @@ import { type NotWritten, notWritten } from "../files/NotWritten.ts"
 import { syncFolder } from "../files/WholeFile.ts"
 import * as Hashing from "./Hashing.ts"
 
+/** An ETag that promises the same bytes: a weak one does not, nor one without a letter, which some servers give to every file. */
+export const strongEtag = /^"[^"]+"$/
+
 /** What the answer that a file started with said of it. */
 export const Start = Schema.Struct({
   /** A strong ETag: what a later part must match. */
-  etag: Schema.optional(Schema.String),
+  etag: Schema.optional(Schema.String.check(Schema.isPattern(strongEtag))),
   /** When it was changed last, as the service says it. */
   modified: Schema.optional(Schema.String),
   /** Of the whole, in bytes. */

@@ -3,10 +3,12 @@
  * more will come.
  */
 import { Clock, Data, Duration, Effect, Stream } from "effect"
+import type { Headers } from "effect/http"
 import * as Backoff from "../policy/Backoff.ts"
 import type { Policy } from "../policy/Policy.ts"
 import { type PolicyError, TimedOut } from "../policy/PolicyError.ts"
 import type { PolicyRunner } from "../policy/PolicyRunner.ts"
+import * as ContentRange from "../service/ContentRange.ts"
 import * as Exchange from "../service/Exchange.ts"
 import { ConnectionFailed, ResponseNotDecodable, type ServiceError } from "../service/ServiceError.ts"
 import { type DownloadError, FileTooLarge, WrongLength } from "./DownloadError.ts"
@@ -51,6 +53,12 @@ const isCut = (error: Failure): error is ConnectionFailed | TimedOut =>
   (error._tag === "ConnectionFailed" && error.phase === "receiving") ||
   (error._tag === "TimedOut" && error.kind === "attempt" && error.phase === "receiving")
 
+/** An answer, and the byte that it was asked to begin with; `undefined` where all was asked for. */
+interface Asked {
+  readonly opened: Exchange.Opened
+  readonly from: number | undefined
+}
+
 /** Asks for the rest once more, from where the file is now. */
 class Again extends Data.TaggedError("Again")<{ readonly message: string }> {}
 
@@ -84,10 +92,14 @@ export const run = Effect.fnUntraced(function* (options: TransferOptions): Effec
           ? Effect.fail(new WrongLength({ url: place, expected: wanted.length, actual: length }))
           : Effect.void
 
-  const write = (chunk: Uint8Array): Effect.Effect<void, Failure> =>
-    partial.received() + chunk.length > maxBytes
-      ? Effect.fail(tooLarge())
-      : told === undefined
+  /** Takes a chunk of what ends there. */
+  const writeUntil =
+    (end: number) =>
+    (chunk: Uint8Array): Effect.Effect<void, Failure | Again> => {
+      const next = partial.received() + chunk.length
+      if (next > end) return Effect.fail(new Again({ message: "more came than there is of the file" }))
+      if (next > maxBytes) return Effect.fail(tooLarge())
+      return told === undefined
         ? partial.append(chunk)
         : Effect.andThen(
             partial.append(chunk),
@@ -95,67 +107,101 @@ export const run = Effect.fnUntraced(function* (options: TransferOptions): Effec
               told({ _tag: "Progress", received: partial.received(), total: partial.start()?.length })
             )
           )
+    }
 
-  /** Which file an answer is of, and what of it: the file is ready for its bytes. */
+  const isChecked = wanted.sha256 !== undefined || wanted.md5 !== undefined
+
+  /**
+   * Which file an answer is of, and what of it: the file is ready for its bytes. Gives where they end, or `"all"` where
+   * nothing is missing of the file that is there. Parts that were asked for begin at `from`.
+   */
   const prepare = Effect.fnUntraced(function* (
     { headers, requestId, status }: Exchange.Opened,
-    received: number
-  ): Effect.fn.Return<void, Failure | Again> {
-    if (status === 206 && received > 0) {
-      const start = partial.start()
-      const isChecked = wanted.sha256 !== undefined || wanted.md5 !== undefined
-      const known = start && Representation.goneOn(headers, start, received, isChecked)
-      if (known !== undefined) return partial.learn(known)
-      yield* partial.restart(undefined)
-      return yield* new Again({ message: "the part is of another file" })
+    from: number | undefined
+  ): Effect.fn.Return<number | "all", Failure | Again> {
+    const start = partial.start()
+    if (status === 206 && from !== undefined) {
+      const part = start && Representation.goneOn(headers, start, from, isChecked)
+      if (part === undefined) return yield* new Again({ message: "the part is of another file" })
+      partial.learn(part.start)
+      return part.end
     }
-    if (status !== 200) {
+    const partOf = status === 200 ? ContentRange.partOf(headers) : undefined
+    if (partOf !== undefined && from !== undefined) {
+      return yield* new Again({ message: `status 200 came with a part (${partOf})` })
+    }
+    if (status !== 200 || partOf !== undefined) {
       return yield* new ResponseNotDecodable({
         service: place,
         requestId,
         status,
         path: "",
-        detail: `status ${status} brings no file`,
+        detail:
+          partOf === undefined
+            ? `status ${status} brings no file`
+            : `status ${status} came with a part of the file (${partOf}), though all of it was asked for`,
         excerpt: ""
       })
     }
-    const start = Representation.ofWhole(headers, url)
-    yield* check(start.length)
-    yield* partial.restart(start)
+    const whole = Representation.ofWhole(headers, url)
+    yield* check(whole.length)
+    const received = partial.received()
+    const isThere = start?.etag !== undefined && start.etag === whole.etag
+    if (from === undefined && received > 0 && isThere && (whole.length ?? received) === received) return "all"
+    yield* partial.restart(whole)
+    return whole.length ?? Infinity
   })
 
   /** One request, and as much of the file as it brings. */
   const once = Effect.gen(function* () {
-    const before = partial.start()?.etag
-    if (before === undefined && partial.received() > 0) yield* partial.restart(undefined)
+    const start = partial.start()
+    if (start?.etag === undefined && partial.received() > 0) yield* partial.restart(undefined)
     const received = partial.received()
-    const headers: Record<string, string> =
-      received > 0 && before !== undefined ? { range: `bytes=${received}-`, "if-range": before } : {}
-    // Each chunk is in the file before the next is asked for.
-    const call = {
-      method: "GET",
-      path: url.pathname + url.search,
-      accept: "*/*",
-      headers,
-      lendsChunks: true
-    } as const
-    const opened = yield* Effect.catchIf(
+    let refused: Headers.Headers | undefined
+    /** All of the file, or what it has from there on, if it is still the same. */
+    const ask = (from?: number, etag?: string): Effect.Effect<Asked | undefined, Failure | Again> =>
       Effect.map(
-        runner.run((attempt) => exchange.open(call, attempt)),
-        ({ value }) => value
-      ),
-      // The part that is asked for is none of the file that is there now.
-      (error: ServiceError | PolicyError) =>
-        received > 0 && "status" in error && (error.status === 416 || error.status === 412),
-      () => Effect.andThen(partial.restart(undefined), new Again({ message: "the file has changed" }))
-    )
-    yield* Effect.onError(prepare(opened, received), () => Exchange.drop(opened))
-    yield* drain(opened.body, write, place, policy.attemptTimeout)
+        runner.run((attempt) =>
+          exchange.open(
+            {
+              method: "GET",
+              path: url.pathname + url.search,
+              accept: "*/*",
+              headers: etag === undefined ? {} : { range: `bytes=${from}-`, "if-range": etag },
+              // Each chunk is in the file before the next is asked for.
+              lendsChunks: true
+            },
+            attempt,
+            (answer) => {
+              refused = answer.status === 416 ? answer.headers : undefined
+              return Exchange.failure(answer)
+            }
+          )
+        ),
+        ({ value: opened }) => ({ opened, from })
+      )
+    const answer =
+      received === 0 || start?.etag === undefined
+        ? yield* ask()
+        : yield* Effect.catchIf(
+            ask(received, start.etag),
+            (error) => "status" in error && (error.status === 416 || error.status === 412),
+            () => {
+              const isAll = refused && Representation.isAll(refused, start, received, isChecked)
+              if (isAll === "yes") return Effect.undefined
+              // The headers of the whole tell whether it is still the same.
+              if (isAll === "perhaps") return ask()
+              // The part that is asked for is none of the file that is there now.
+              return Effect.fail(new Again({ message: "the file has changed" }))
+            }
+          )
+    // Nothing is missing.
+    if (answer === undefined) return yield* check(received)
+    const { from, opened } = answer
+    const end = yield* Effect.onError(prepare(opened, from), () => Exchange.drop(opened))
+    if (end === "all") return yield* Effect.andThen(Exchange.drop(opened), check(received))
+    yield* drain(opened.body, writeUntil(end), place, policy.attemptTimeout)
     const total = partial.start()?.length
-    if (total !== undefined && partial.received() > total) {
-      yield* partial.restart(undefined)
-      return yield* new Again({ message: "more came than there is of the file" })
-    }
     if (total !== undefined && partial.received() < total) {
       return yield* cut(`it ended after ${partial.received()} of ${total} bytes`, opened.requestId)
     }
@@ -171,7 +217,10 @@ export const run = Effect.fnUntraced(function* (options: TransferOptions): Effec
     if (failure === undefined) break
     if (failure._tag !== "Again" && !isCut(failure)) return yield* failure
     resumes++
-    if (failure._tag === "Again") strays++
+    if (failure._tag === "Again") {
+      strays++
+      yield* partial.restart(undefined)
+    }
     // What cannot be gone on with was for nothing.
     const hasGrown =
       partial.start()?.etag !== undefined && partial.received() !== from && partial.received() > 0
@@ -195,12 +244,12 @@ export const late = (place: string, kind: "attempt" | "deadline", after: Duratio
  * Reads a body to its end, and fails where it brings nothing for so long. One timer watches it all: the stream's own
  * time-out asks for the next chunk while this one is still in use, and a chunk that is lent must not be.
  */
-const drain = (
+const drain = <E>(
   body: Stream.Stream<Uint8Array, ServiceError>,
-  write: (chunk: Uint8Array) => Effect.Effect<void, Failure>,
+  write: (chunk: Uint8Array) => Effect.Effect<void, E>,
   place: string,
   idle: Duration.Duration | undefined
-): Effect.Effect<void, Failure> =>
+): Effect.Effect<void, E | ServiceError | TimedOut> =>
   idle === undefined
     ? Stream.runForEach(body, write)
     : Clock.clockWith((clock) =>

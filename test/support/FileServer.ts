@@ -48,11 +48,17 @@ export interface Turn {
   readonly size?: number | undefined
   /** The connection breaks before this byte of the file. */
   readonly cutAt?: number | undefined
+  /** The connection breaks behind the last byte, before anybody says that it is the last. */
+  readonly openEnd?: boolean | undefined
   /** A part ends before this byte, and says so. */
   readonly partUntil?: number | undefined
   /** From this byte on nothing comes any more. */
   readonly stallAt?: number | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Which a part has. 206 by default. */
+  readonly partStatus?: number | undefined
+  /** So many bytes come behind what the answer says that it brings, of a length that it does not state. */
+  readonly more?: number | undefined
   /** Another status, without a file. */
   readonly status?: number | undefined
   /** Knows no ranges. */
@@ -100,15 +106,15 @@ const answer = (asked: IncomingHttpHeaders, response: ServerResponse, whole: num
   const isSame = turn.ignoresIfRange === true || asked["if-range"] === undefined || asked["if-range"] === etag
   const isPart = !Number.isNaN(from) && isSame && turn.whole !== true
   if (isPart && from >= size) {
-    response.writeHead(416, { "content-range": `bytes */${size}` })
+    response.writeHead(416, { "content-range": `bytes */${size}`, ...turn.headers })
     response.end()
     return
   }
   const start = isPart ? from : 0
   const until = isPart ? (turn.partUntil ?? size) : size
-  response.writeHead(isPart ? 206 : 200, {
+  response.writeHead(isPart ? (turn.partStatus ?? 206) : 200, {
     ...(etag === false ? {} : { etag }),
-    ...(turn.chunked === true ? {} : { "content-length": until - start }),
+    ...(turn.chunked === true || turn.more !== undefined ? {} : { "content-length": until - start }),
     ...(isPart ? { "content-range": `bytes ${start}-${until - 1}/${size}` } : {}),
     ...turn.headers
   })
@@ -123,7 +129,7 @@ const answer = (asked: IncomingHttpHeaders, response: ServerResponse, whole: num
         return
       }
     }
-    if (end === until) response.end()
+    if (end === until && turn.openEnd !== true) response.end(Buffer.alloc(turn.more ?? 0, "more"))
     // What was written is to arrive first.
     else if (stallAt === undefined) setTimeout(() => response.destroy(), 5)
   }
