@@ -112,6 +112,61 @@ describe("planes of whole numbers", () => {
   )
 })
 
+describe("planes of whole numbers, by how many there are and how far they go", () => {
+  /** Without a 0, and with sums that differ. */
+  const planes = (count: number, most: number) =>
+    Array.from({ length: count }, (_, k) =>
+      plane(48, 32, (x, y) => (x === 5 && y === 3 && k === 1 ? most : 1 + ((x + y * k) % 2)))
+    )
+
+  it.effect("are colours, several maps or scores", () =>
+    Effect.gen(function* () {
+      for (const count of [2, 4]) {
+        assert.include(yield* refusal({ mask: planes(count, 101) }), "colours of a picture?")
+        for (const most of [2, 41, 100])
+          assert.include(yield* refusal({ mask: planes(count, most) }), "several maps of class ids?")
+      }
+      assert.include(yield* refusal({ mask: planes(5, 40) }), "several maps of class ids?")
+      for (const most of [41, 101])
+        assert.strictEqual((yield* decode({ mask: planes(5, most) }))._tag, "Logits")
+    })
+  )
+
+  it.effect("are scores where all pixels have the same sum, or nearly 100 or 255", () =>
+    Effect.gen(function* () {
+      // Up to half a number for each plane.
+      const summed = (sum: number, off: number) => {
+        const high = plane(48, 32, (x) => (x % 2 === 0 ? 3 : 4) + (x === 6 ? off : 0))
+        return [high, plane(48, 32, (x) => (x % 2 === 0 ? 4 : 3)), plane(48, 32, () => sum - 7)]
+      }
+      for (const [sum, off] of [
+        [9, 0],
+        [100, 0],
+        [100, 1]
+      ] as const)
+        assert.strictEqual((yield* decode({ mask: summed(sum, off) }))._tag, "Logits")
+      const refusals = [summed(9, 1), summed(100, 2)]
+      for (const mask of refusals) assert.include(yield* refusal({ mask }), "several maps of class ids?")
+      const classes = ["a", "b", "c"].map((name, id) => ({ id, name }))
+      for (const mask of refusals)
+        for (const options of [
+          { classes },
+          { mask: { channels: "first" } },
+          { mask: { as: "logits" } }
+        ] as const)
+          assert.strictEqual((yield* decode({ mask }, options))._tag, "Logits")
+      // More planes than a picture has, and none above 40 or it is no map of ids anyway.
+      const ten = (off: number) =>
+        Array.from({ length: 10 }, (_, k) =>
+          plane(48, 32, (x) => (k === 9 ? 25 - (x % 2) + (x === 6 ? off : 0) : k === 8 ? 30 + (x % 2) : 25))
+        )
+      assert.strictEqual((yield* decode({ mask: ten(0) }))._tag, "Logits")
+      assert.strictEqual((yield* decode({ mask: ten(5) }))._tag, "Logits")
+      assert.include(yield* refusal({ mask: ten(6) }), "several maps of class ids?")
+    })
+  )
+})
+
 describe("scores of more channels than there are classes", () => {
   const classes = ["ground", "tree", "water"].map((name, id) => ({ id, name }))
   /** Five planes, of which one is the highest everywhere. */
