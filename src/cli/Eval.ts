@@ -79,7 +79,9 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   const progress = yield* Screen.progress(!options.quiet)
   const ignored = options.binary
     ? [EvalSums.BINARY_IGNORED]
-    : ignoredIds(options, named, annotated !== undefined)
+    : annotated === undefined
+      ? ignoredIds(options, named)
+      : ignoredInAnnotations(options, named)
   const { boundary, reduceLabels } = options
   const drawn = annotations && (yield* EvalTruth.reading(options, named, ignored))
   const sums = new EvalSums.Sums(given, { ignored, reduceLabels, boundary, excluded })
@@ -189,15 +191,18 @@ function* filesOf(pairs: EvalPairs.Pairs, isTruthToo: boolean): Generator<LabelF
 /** The ids that are not counted: none of a mask of two values, where nobody says. */
 const ignoredIds = (
   { binary, ignore, reduceLabels }: Options,
-  classes: ClassTable.ClassTable,
-  isAnnotated: boolean
+  classes: ClassTable.ClassTable
 ): ReadonlyArray<number> => {
   if (ignore !== undefined) return ignore
   if (binary) return []
   // What is 255 in a truth whose ids are by one higher is none of the classes.
-  const ids = reduceLabels ? [255] : ClassNames.ignored(classes)
-  // What nobody drew on has an id of its own.
-  return ids.length > 0 || !isAnnotated ? ids : [LabelMap.freeId(classes.map(({ id }) => id))]
+  return reduceLabels ? [255] : ClassNames.ignored(classes)
+}
+
+/** The same of a truth that was drawn: what nobody drew on has an id of its own. */
+const ignoredInAnnotations = (options: Options, classes: ClassTable.ClassTable): ReadonlyArray<number> => {
+  const ids = ignoredIds(options, classes)
+  return ids.length > 0 || options.ignore !== undefined ? ids : [LabelMap.freeId(classes.map(({ id }) => id))]
 }
 
 /** The ids of classes that are in no mean; without a table of classes they are ids. */
@@ -212,7 +217,7 @@ const excludedIds = (words: ReadonlyArray<string>, classes: ClassTable.ClassTabl
 const isMaskLike = (options: Options, ids: ReadonlySet<number>, classes: ClassTable.ClassTable): boolean =>
   options.ignore === undefined &&
   !options.reduceLabels &&
-  ignoredIds(options, classes, false).includes(255) &&
+  ignoredIds(options, classes).includes(255) &&
   EvalSums.areOfMask(ids)
 
 const askWhatIsMeant = (options: Options, ids: ReadonlySet<number>, classes: ClassTable.ClassTable) =>
@@ -286,7 +291,7 @@ const readPair = (
           ? Effect.succeed
           : ClassNames.refuseStranger(
               namesOf(byIndex && what === "truth"),
-              ignoredIds(options, names.classes, false)
+              ignoredIds(options, names.classes)
             )
       ),
       Effect.mapError((reason) => `the ${what} ${path}: ${reason}`)
@@ -295,7 +300,7 @@ const readPair = (
   return Effect.flatMap(read(pair.prediction, "prediction", []), (prediction) => {
     const truth =
       annotated === undefined || drawn === undefined
-        ? read(pair.truth, "truth", ignoredIds(options, names.classes, false))
+        ? read(pair.truth, "truth", ignoredIds(options, names.classes))
         : Effect.fromResult(drawn.toLabelMap(annotated, prediction))
     return Effect.map(truth, (truth) => ({ prediction, truth }))
   })

@@ -74,13 +74,13 @@ const asCounted = (
 ): LabelMap.LabelMap => {
   const { ignoreIndex: _, ...map } = truth
   const ids = [...LabelMap.histogram(map).keys()]
-  const ignoreIndex = LabelMap.freeId(ids.filter((id) => !ignored.includes(id)))
-  const counted = new Map(
-    ids.map((id) => [
-      id,
-      ignored.includes(id) || (reduceLabels && id === 0) ? ignoreIndex : reduceLabels ? id - 1 : id
-    ])
+  const kept = new Map(
+    ids
+      .filter((id) => !ignored.includes(id) && !(reduceLabels && id === 0))
+      .map((id) => [id, reduceLabels ? id - 1 : id])
   )
+  const ignoreIndex = LabelMap.freeId(kept.values())
+  const counted = new Map(ids.map((id) => [id, kept.get(id) ?? ignoreIndex]))
   return { ...LabelMap.remap(map, counted), ignoreIndex }
 }
 

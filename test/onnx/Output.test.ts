@@ -77,6 +77,19 @@ describe("what a model gives", () => {
     )
   })
 
+  it("has an id of no class for what the model has not seen", () => {
+    const output = { kind: "int64", data: BigInt64Array.of(3n, 4n), dims: [1, 1, 2] }
+    // The left half of the picture was cropped away.
+    const given = { width: 2, height: 1, place: { left: -2, top: 0, width: 4, height: 1 } }
+    const wide = { width: 4, height: 1, confidence: false }
+    const { labels } = read(output, wide, { classes: 256 }, given)
+    assert.deepStrictEqual([...labels.data, labels.ignoreIndex], [256, 256, 3, 4, 256])
+    for (const classes of [0, 19]) {
+      const { labels } = read(output, wide, { classes }, given)
+      assert.deepStrictEqual([...labels.data, labels.ignoreIndex], [255, 255, 3, 4, 255])
+    }
+  })
+
   it("is refused where it is neither", () => {
     assert.throws(() => ids("float32", Float32Array.of(1, 2), [1, 2]), /logits/)
     assert.throws(() => ids("float32", Float32Array.of(1, 2), [2, 1, 1, 1]), /\[2, 1, 1, 1\]/)

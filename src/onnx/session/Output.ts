@@ -43,7 +43,7 @@ export const read = (
   switch (found._tag) {
     case "Ids": {
       const { _tag, ...map } = found
-      const labels = atSize(map, width, height, partOf(given, found))
+      const labels = atSize(map, width, height, partOf(given, found), expected?.classes)
       return { labels, scores: [], confidence: undefined, uncertainty: undefined }
     }
     case "Scores": {
@@ -178,8 +178,14 @@ const confidences = (
   return data
 }
 
-/** A class map at the picture's size: each pixel takes the id below its centre. */
-const atSize = (map: LabelMap, width: number, height: number, part: LogitRows.Part | undefined): LabelMap => {
+/** A class map at the picture's size: each pixel takes the id below its centre. What has no class has none of the `classes` either. */
+const atSize = (
+  map: LabelMap,
+  width: number,
+  height: number,
+  part: LogitRows.Part | undefined,
+  classes = 0
+): LabelMap => {
   if (part === undefined) {
     const { ignoreIndex } = map
     return Grid.resize(map, width, height, () => ({
@@ -190,9 +196,8 @@ const atSize = (map: LabelMap, width: number, height: number, part: LogitRows.Pa
     }))
   }
   const inside = seen(map, width, height, part)
-  let largest = 0
-  for (let i = 0; i < map.data.length; i++) if (map.data[i]! > largest) largest = map.data[i]!
-  const ignoreIndex = map.ignoreIndex ?? freeId(largest + 1)
+  for (let i = 0; i < map.data.length; i++) if (map.data[i]! >= classes) classes = map.data[i]! + 1
+  const ignoreIndex = map.ignoreIndex ?? freeId(classes)
   const size = width * height
   const data = inside.all ? sameStorage(map.data, size) : allocate(ignoreIndex, size)
   const columns = Uint32Array.from({ length: width }, (_, x) =>
