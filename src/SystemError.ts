@@ -39,6 +39,10 @@ const ofDisk: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO"
 export const isOfDisk = ({ reason }: PlatformError.PlatformError): boolean =>
   reason.cause instanceof Error && "code" in reason.cause && ofDisk.has(reason.cause.code)
 
+/** Whether a file was to be moved to another disk, which takes a copy. */
+export const isOtherDisk = ({ reason }: PlatformError.PlatformError): boolean =>
+  reason.cause instanceof Error && "code" in reason.cause && reason.cause.code === "EXDEV"
+
 /** The same of what `effect` makes of it. */
 export const reasonOf = ({ reason }: PlatformError.PlatformError): string | undefined => wordsOf(reason.cause)
 

@@ -5,6 +5,7 @@
  */
 import { Bytes, Effect, FileSystem, Option, type PlatformError } from "effect"
 import { randomHex } from "../randomHex.ts"
+import * as SystemError from "../SystemError.ts"
 import { NotWritten, notWritten } from "./NotWritten.ts"
 
 export interface Options {
@@ -150,6 +151,18 @@ const endOf = (path: string): Effect.Effect<string, NotWritten, FileSystem.FileS
     return end
   })
 
+/** Moves a part to its place, with the rights that it has there. */
+const settle = (
+  fs: FileSystem.FileSystem,
+  part: string,
+  { mode, path }: Place
+): Effect.Effect<void, PlatformError.PlatformError> =>
+  // Where rights mean nothing there are none to keep.
+  Effect.andThen(
+    mode === undefined ? Effect.void : Effect.ignore(fs.chmod(part, mode)),
+    fs.rename(part, path)
+  )
+
 /** Fills parts, then moves all of them to their places; or none, as far as can be. */
 const place = <A, E, R>(
   paths: ReadonlyArray<string>,
@@ -169,11 +182,8 @@ const place = <A, E, R>(
       discard: true
     })
     const move = Effect.gen(function* () {
-      for (const [index, { mode, path }] of places.entries()) {
-        const part = parts[index]!
-        // Where rights mean nothing there are none to keep.
-        if (mode !== undefined) yield* Effect.ignore(fs.chmod(part, mode))
-        yield* Effect.mapError(fs.rename(part, path), notWritten(path))
+      for (const [index, place] of places.entries()) {
+        yield* Effect.mapError(settle(fs, parts[index]!, place), notWritten(place.path))
       }
       if (lasting) {
         const folders = new Set(places.map(({ path }) => folderOf(path)))
@@ -247,6 +257,50 @@ export const copy = (
       ),
     options
   )
+
+/** Moves a file that is whole, and on the disk, to its place. */
+export const move = (from: string, path: string): Effect.Effect<void, NotWritten, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const place = yield* placeOf(path)
+    yield* Effect.matchEffect(settle(fs, from, place), {
+      onSuccess: () => syncFolder(folderOf(place.path)),
+      onFailure: (error) =>
+        SystemError.isOtherDisk(error)
+          ? Effect.andThen(copy(from, place.path), Effect.ignore(fs.remove(from)))
+          : Effect.fail(notWritten(path)(error))
+    })
+  }).pipe(Effect.uninterruptible)
+
+/**
+ * The same where nothing stands in its place; `false` where something does, and where a link leads nowhere that a file can be
+ * made. Of those that want one place at once, in this process and in others, one has it.
+ */
+export const moveNew = (
+  from: string,
+  path: string
+): Effect.Effect<boolean, NotWritten, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    if (yield* Effect.isSuccess(fs.stat(path))) return false
+    const end = Option.getOrUndefined(yield* Effect.option(endOf(path)))
+    if (end === undefined) return false
+    const isTaken = ({ reason }: PlatformError.PlatformError) => reason._tag === "AlreadyExists"
+    const linked = yield* Effect.result(fs.link(from, end))
+    if (linked._tag === "Success") {
+      yield* Effect.ignore(fs.remove(from))
+      yield* syncFolder(folderOf(end))
+      return true
+    }
+    if (isTaken(linked.failure)) return false
+    // A disk that knows no second name of a file, or another disk: an empty file keeps the place.
+    const held = yield* Effect.result(Effect.scoped(fs.open(end, { flag: "wx" })))
+    if (held._tag === "Failure") {
+      return isTaken(held.failure) ? false : yield* notWritten(path)(held.failure)
+    }
+    yield* Effect.onError(move(from, end), () => Effect.ignore(fs.remove(end)))
+    return true
+  }).pipe(Effect.uninterruptible)
 
 /** Pieces are written when so many bytes have come together. */
 const block = 256 * 1024

@@ -22,7 +22,7 @@
  */
 import { Context, Effect, FileSystem, Layer, Queue, type Redacted, Scope, Semaphore, Stream } from "effect"
 import type { HttpClient } from "effect/http"
-import { type NotWritten, notWritten } from "../files/NotWritten.ts"
+import type { NotWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import * as Policy from "../policy/Policy.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
@@ -137,8 +137,7 @@ export const make = Effect.fnUntraced(function* (
     const digests = yield* partial.finish
     const start = partial.start()
     yield* verify(url, digests, wanted, start?.digests)
-    const path = yield* placeFor(fs, wanted, start?.name ?? "")
-    yield* partial.moveTo(path)
+    const path = yield* named(partial, wanted, start?.name ?? "")
     const name = path.slice(wanted.folder.length + 1)
     return {
       _tag: "DownloadedFile",
@@ -285,16 +284,15 @@ const verify = (
   return Effect.void
 }
 
-/** Where the file goes: a name of the caller's may replace a file, another may not. */
-const placeFor = Effect.fnUntraced(function* (
-  fs: FileSystem.FileSystem,
+/** Gives the file its name, and tells where that is: a name of the caller's may replace a file, another may not. */
+const named = Effect.fnUntraced(function* (
+  partial: PartialFile.PartialFile,
   { folder, name }: FileOptions,
   suggested: string
 ): Effect.fn.Return<string, NotWritten> {
-  if (name !== undefined) return `${folder}/${FileName.clean(name)}`
-  const cleaned = FileName.clean(suggested)
+  const cleaned = FileName.clean(name ?? suggested)
   for (let number = 1; ; number++) {
     const path = `${folder}/${number === 1 ? cleaned : FileName.numbered(cleaned, number)}`
-    if (!(yield* Effect.mapError(fs.exists(path), notWritten(path)))) return path
+    if (yield* partial.moveTo(path, name !== undefined)) return path
   }
 })

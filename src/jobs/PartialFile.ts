@@ -5,7 +5,7 @@
 import { Effect, Exit, FileSystem, Option, Schema, Scope } from "effect"
 import { randomHex } from "../randomHex.ts"
 import { type NotWritten, notWritten } from "../files/NotWritten.ts"
-import { syncFolder } from "../files/WholeFile.ts"
+import * as WholeFile from "../files/WholeFile.ts"
 import * as Hashing from "./Hashing.ts"
 
 /** An ETag that promises the same bytes: a weak one does not, nor one without a letter, which some servers give to every file. */
@@ -48,8 +48,8 @@ export interface PartialFile {
   readonly append: (chunk: Uint8Array) => Effect.Effect<void, NotWritten>
   /** Everything is there: on the disk once this is done. */
   readonly finish: Effect.Effect<Digests, NotWritten>
-  /** To its name, in one step. */
-  readonly moveTo: (path: string) => Effect.Effect<void, NotWritten>
+  /** To its name, in one step. `false` where it replaces nothing, and something stands there. */
+  readonly moveTo: (path: string, replaces: boolean) => Effect.Effect<boolean, NotWritten>
   /** Removes it and what is beside it, also where it was to be kept. */
   readonly discard: Effect.Effect<void>
 }
@@ -104,6 +104,10 @@ export const open = Effect.fnUntraced(function* (options: {
   const own = yield* Scope.fork(yield* Effect.scope)
   // Closed before it is moved or removed: Windows does neither to a file that is open.
   const close = Scope.close(own, Exit.void)
+
+  // Who was killed while it got its name has left it two: to write to it would change the file.
+  const hasName = Effect.map(fs.stat(path), ({ nlink }) => Option.getOrElse(nlink, () => 1) > 1)
+  if (isKept && (yield* Effect.orElseSucceed(hasName, () => false))) yield* discard
 
   const kept = isKept
     ? yield* fs.readFileString(recordPath).pipe(
@@ -186,12 +190,14 @@ export const open = Effect.fnUntraced(function* (options: {
         md5: md5 === undefined ? undefined : Hashing.toHex(md5.digest())
       }))
     ),
-    moveTo: (to) =>
+    moveTo: (to, replaces) =>
       close.pipe(
-        Effect.andThen(Effect.mapError(fs.rename(path, to), notWritten(to))),
-        Effect.andThen(Effect.provideService(syncFolder(folder), FileSystem.FileSystem, fs)),
-        Effect.tap(() => Effect.sync(() => void (isDone = true))),
-        Effect.andThen(removeRecord),
+        Effect.andThen(replaces ? Effect.as(WholeFile.move(path, to), true) : WholeFile.moveNew(path, to)),
+        Effect.provideService(FileSystem.FileSystem, fs),
+        Effect.tap((isMoved) => {
+          isDone = isMoved
+          return isMoved ? removeRecord : Effect.void
+        }),
         Effect.uninterruptible
       ),
     discard: Effect.uninterruptible(Effect.andThen(close, discard))
