@@ -3,8 +3,8 @@
  * configuration, `{"0":"background","1":"particle"}`. Readers of pictures pass it over; `Image.open(path).text["id2label"]` of Pillow has it.
  */
 import { Predicate } from "effect"
-import { unzlibSync } from "fflate"
 import * as ClassTable from "./ClassTable.ts"
+import { inflate } from "./Inflate.ts"
 import { isWhole } from "./PngRows.ts"
 import * as PngWriting from "./PngWriting.ts"
 
@@ -77,9 +77,10 @@ const foundIn = (chunk: Uint8Array): Found | undefined => {
   let bytes = data.subarray(found[0].length)
   try {
     if ((found[1] ?? found[2]) !== undefined) {
-      // The rest of what is too long is unpacked into nothing, which takes time all the same; what is cut off is no JSON.
       if (bytes.length > maxPacked) return undefined
-      bytes = unzlibSync(bytes, { out: new Uint8Array(maxLength) })
+      // What is cut off is no JSON.
+      const space = new Uint8Array(maxLength)
+      bytes = space.subarray(0, inflate(bytes, space)?.length ?? 0)
     }
     // Several programs write UTF-8 where Latin-1 should be, and text of Latin-1 is hardly ever valid as that.
     const utf8 = new TextDecoder().decode(bytes)

@@ -8,7 +8,7 @@ import * as PngFile from "./PngFile.ts"
 import * as PngRows from "./PngRows.ts"
 import * as Steps from "./Steps.ts"
 
-/** What is read at once: it takes a few milliseconds. Of more bytes much more may come than the pixels take. */
+/** What is read at once: it takes a few milliseconds. */
 const fewPixels = 1 << 18
 const fewBytes = 1 << 14
 
@@ -20,28 +20,26 @@ export const read = Effect.fnUntraced(function* (
 ): Effect.fn.Return<PngFile.Picture, MaskNotDecodable> {
   const file = yield* Effect.fromResult(PngFile.prepare(bytes, name, maxPixels))
   const { height, width } = file.header
-  const isSmall = width * height <= fewPixels && bytes.length <= fewBytes
-  if (isSmall || typeof DecompressionStream === "undefined")
+  if (width * height <= fewPixels && bytes.length <= fewBytes)
     return yield* Effect.fromResult(PngFile.read(bytes, name, maxPixels))
   const parts = yield* Effect.flatMap(
     Steps.run(() => PngFile.partsOf(file)),
     Effect.fromResult
   )
-  const space = yield* inflate(parts.packed, PngRows.sizeOf(file.header))
-  // The stream refuses bytes after the data, too: what it gives nothing for is judged as it is at once.
-  if (space === undefined) return yield* Effect.fromResult(PngFile.read(bytes, name, maxPixels))
+  const size = PngRows.sizeOf(file.header)
+  const streamed = yield* inflate(parts.packed, size)
+  // The stream refuses bytes after the data, too: what it gives nothing for is judged as it is at once, if in steps.
+  const space = streamed ?? (yield* Steps.run(() => PngRows.inflatedSteps(parts.packed, size)))
   return yield* Effect.flatMap(
     Steps.run(() => PngFile.pictureOf(file, parts, space)),
     Effect.fromResult
   )
 })
 
-/** Bytes behind the pixels that are unpacked for the checksum behind them. */
-const mostBehind = 1 << 16
-
 /** At most so many bytes, undefined where they are not packed as they should be. */
 const inflate = (packed: Uint8Array, size: number): Effect.Effect<Uint8Array | undefined> =>
   Effect.promise(async (signal) => {
+    if (typeof DecompressionStream === "undefined") return undefined
     const out = new Uint8Array(size)
     const reader = new Blob([new Uint8Array(packed)])
       .stream()
@@ -55,12 +53,12 @@ const inflate = (packed: Uint8Array, size: number): Effect.Effect<Uint8Array | u
         if (at < size) out.set(value.subarray(0, size - at), at)
         at += value.length
         // What goes on behind the pixels belongs to nothing, and may go on for minutes.
-        if (at > size + mostBehind) break
+        if (at >= size + PngRows.mostBehind) break
       }
       await reader.cancel()
       return out
     } catch {
-      // What it is that is wrong is told by the reader that does all at once.
+      // What it is that is wrong is told by nothing.
     }
     return undefined
   })

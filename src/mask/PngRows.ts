@@ -1,5 +1,5 @@
 /** The pixels of a PNG, unpacked in the memory that they take: as many bytes as its header says, and no more. */
-import { unzlibSync } from "fflate"
+import * as Inflate from "./Inflate.ts"
 import * as Steps from "./Steps.ts"
 
 /** What a header says of rows. */
@@ -77,10 +77,9 @@ const partsOf = (
 export const sizeOf = (rows: Rows): number =>
   partsOf(rows).reduce((sum, part) => sum + (strideOf(part) + 1) * part.height, 0)
 
-/** The checksum behind what is packed. */
-const adler32 = (bytes: Uint8Array): number => {
-  let low = 1
-  let high = 0
+const adlerOn = (start: number, bytes: Uint8Array): number => {
+  let low = start & 0xffff
+  let high = start >>> 16
   for (let i = 0; i < bytes.length; i++) {
     low += bytes[i]!
     high += low
@@ -92,31 +91,43 @@ const adler32 = (bytes: Uint8Array): number => {
   return (((high % 65_521) << 16) | (low % 65_521)) >>> 0
 }
 
-/** Whether the checksum of what was unpacked stands there: what follows it belongs to nothing. */
-const isSealed = (packed: Uint8Array, bytes: Uint8Array): boolean => {
-  const sum = adler32(bytes)
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.length)
-  for (let at = packed.length - 4; at > 1; at--) if (view.getUint32(at) === sum) return true
-  return false
+/** Adler-32, the checksum behind what is packed. */
+function* adlerSteps(bytes: Uint8Array): Steps.Steps<number> {
+  let sum = 1
+  for (let at = 0; at < bytes.length; at += Steps.pixelsPerStep) {
+    if (at > 0) yield
+    sum = adlerOn(sum, bytes.subarray(at, at + Steps.pixelsPerStep))
+  }
+  return sum
 }
 
-/** A block that is not packed is copied whole. */
-const longestBlock = 0xffff
+/** Bytes behind the pixels that are unpacked for the checksum behind them: what goes on for longer belongs to nothing. */
+export const mostBehind = 1 << 16
 
-/** At most so many bytes, undefined where they are not packed as they should be. Valid until the next call. */
-export const inflated = (packed: Uint8Array, size: number): Uint8Array | undefined => {
-  // Between the two bytes that it begins with and the checksum there is nothing, for which `fflate` would give all of the memory as it is.
-  if (packed.length < 7) return undefined
-  const room = size + longestBlock
-  const out = room <= scratch.length ? scratch.subarray(0, room) : new Uint8Array(room)
-  try {
-    const bytes = unzlibSync(packed, { out })
-    // Where there was no room for all, nobody knows what its checksum is of.
-    return bytes.length === room || isSealed(packed, bytes) ? bytes.subarray(0, size) : undefined
-  } catch (cause) {
-    // What goes on behind the pixels belongs to nothing. A block of it that is copied has no room where it begins there.
-    return cause instanceof RangeError ? out.subarray(0, size) : undefined
+/** At most so many bytes, undefined where they are not packed as they should be; `room` has place for `mostBehind` more. */
+export function* inflatedSteps(
+  packed: Uint8Array,
+  size: number,
+  room = new Uint8Array(size + mostBehind)
+): Steps.Steps<Uint8Array | undefined> {
+  const made = yield* Inflate.inflateSteps(packed, room)
+  if (made === undefined) return undefined
+  const { end, length } = made
+  const bytes = room.subarray(0, length)
+  if (end !== undefined) {
+    if (end + 4 > packed.length) return undefined
+    const sum = new DataView(packed.buffer, packed.byteOffset + end).getUint32(0)
+    if (sum !== (yield* adlerSteps(bytes))) return undefined
   }
+  return bytes.subarray(0, size)
+}
+
+/** The same at once. Valid until the next call. */
+export const inflated = (packed: Uint8Array, size: number): Uint8Array | undefined => {
+  const room = size + mostBehind
+  return Steps.runSync(
+    inflatedSteps(packed, size, room <= scratch.length ? scratch.subarray(0, room) : undefined)
+  )
 }
 
 /** Samples of rows that were inflated, below 8 bits several to a byte; or what is wrong with them. */

@@ -142,21 +142,41 @@ describe("large PNGs", () => {
       })
   )
 
-  it.live("let others have their turn", () =>
-    Effect.gen(function* () {
-      const bytes = fileOf(6, 16, deflateSync(rowsOf(6, 16), { level: 1 }))
-      let turns = 0
-      const other = yield* Effect.forkChild(
-        Effect.forever(
-          Effect.andThen(
-            Effect.sync(() => turns++),
-            Effect.yieldNow
-          )
+  const turnsWhile = Effect.fnUntraced(function* (bytes: Uint8Array) {
+    let turns = 0
+    const other = yield* Effect.forkChild(
+      Effect.forever(
+        Effect.andThen(
+          Effect.sync(() => turns++),
+          Effect.yieldNow
         )
       )
-      yield* PngPaused.read(bytes, "it")
-      yield* Fiber.interrupt(other)
+    )
+    const picture = yield* PngPaused.read(bytes, "it")
+    yield* Fiber.interrupt(other)
+    return [turns, Buffer.from(picture.data.buffer)] as const
+  })
+
+  it.live("let others have their turn", () =>
+    Effect.gen(function* () {
+      const [turns] = yield* turnsWhile(fileOf(6, 16, deflateSync(rowsOf(6, 16), { level: 1 })))
       assert.isAbove(turns, 1)
     })
+  )
+
+  it.live("do so where nothing inflates beside the event loop, too", () =>
+    Effect.gen(function* () {
+      const bytes = fileOf(6, 16, deflateSync(rowsOf(6, 16), { level: 1 }))
+      const [, expected] = yield* turnsWhile(bytes)
+      const own = globalThis.DecompressionStream
+      yield* Effect.addFinalizer(() => Effect.sync(() => void (globalThis.DecompressionStream = own)))
+      Reflect.deleteProperty(globalThis, "DecompressionStream")
+      const [turns, data] = yield* turnsWhile(bytes)
+      assert.isAbove(turns, 1)
+      assert.strictEqual(Buffer.compare(data, expected), 0)
+      const short = fileOf(6, 16, deflateSync(rowsOf(6, 16).subarray(0, -1), { level: 1 }))
+      const error = yield* Effect.flip(PngPaused.read(short, "it"))
+      assert.strictEqual(error.detail, "its data ends before its pixels do")
+    }).pipe(Effect.scoped)
   )
 })

@@ -166,6 +166,17 @@ describe("the rows of a PNG", () => {
     }
   })
 
+  it("what goes on far behind the pixels is not unpacked: it is broken there, which whoever unpacks it finds", () => {
+    const form = { colorType: 0, depth: 8 }
+    const rows = rowsOf(form, [1])
+    const expected = Result.getOrThrow(PngFile.read(fileOf(form, rows), "it")).data
+    const packed = deflateSync(Buffer.concat([rows, new Uint8Array(3_000_000)]))
+    for (const broken of [packed.subarray(0, -20), Buffer.concat([packed.subarray(0, -20), noise(30)])]) {
+      const read = Result.getOrThrow(PngFile.read(fileOf(form, rows, [], 6, broken), "it"))
+      assert.deepStrictEqual(read.data, expected)
+    }
+  })
+
   it.each(forms.filter(({ depth }) => depth >= 8).map((form) => [nameOf(form), form] as const))(
     "%s, interlaced",
     (_, form) => {

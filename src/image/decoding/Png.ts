@@ -1,6 +1,6 @@
 /** PNG as a person sees it: with depths, palettes, transparency and colour profiles brought to 8-bit sRGB. */
 import { Result } from "effect"
-import { unzlibSync } from "fflate"
+import { inflate } from "../../mask/Inflate.ts"
 import * as PngFile from "../../mask/PngFile.ts"
 import * as Stretch from "../Stretch.ts"
 import { chunkOf, unreadPng } from "./Coding.ts"
@@ -15,14 +15,12 @@ const profileOf = (bytes: Uint8Array): Uint8Array | undefined => {
   const chunk = chunkOf(bytes, "iCCP")
   const name = chunk?.indexOf(0) ?? -1
   if (chunk === undefined || name < 0) return undefined
-  try {
-    const profile = unzlibSync(chunk.subarray(name + 2), { out: new Uint8Array(maxProfile) })
-    const length = new DataView(profile.buffer, profile.byteOffset).getUint32(0)
-    return length === profile.length ? profile : undefined
-  } catch {
-    // As libpng has it: a profile that cannot be read is none.
-    return undefined
-  }
+  const space = new Uint8Array(maxProfile)
+  const profile = space.subarray(0, inflate(chunk.subarray(name + 2), space)?.length ?? 0)
+  // As libpng has it: a profile that cannot be read is none.
+  if (profile.length < 4) return undefined
+  const length = new DataView(profile.buffer, profile.byteOffset).getUint32(0)
+  return length === profile.length ? profile : undefined
 }
 
 export const decode = ({ bytes, channels, height, stretch, width }: Decode): Pixels => {
