@@ -6,7 +6,7 @@ import * as Hiding from "./Hiding.ts"
 import * as Message from "./Message.ts"
 import * as Proxies from "./Proxies.ts"
 import { errorHeader, type ServiceError } from "./ServiceError.ts"
-import { fromStatus } from "./StatusError.ts"
+import { fromStatus, waitOf } from "./StatusError.ts"
 
 /** Characters of what a service says that are looked at: more than an error shows. */
 const said = 4000
@@ -24,11 +24,11 @@ export const fail = (answer: Answer, read?: ErrorBody): Effect.Effect<never, Ser
           (answer.hide ?? Hiding.nothing)((read?.detail ?? Message.textOf(answer)).slice(0, said))
         ),
         code: codeOf(answer, read),
-        retryAfter:
-          RetryAfter.fromHeaders(answer.headers, now) ??
-          read?.retryAfter ??
-          waitIn(Message.jsonOf(answer), answer.headers, now) ??
-          (answer.status === 429 ? RetryAfter.fromRateLimit(answer.headers, now) : undefined),
+        retryAfter: waitOf(
+          answer,
+          now,
+          read?.retryAfter ?? waitIn(Message.jsonOf(answer), answer.headers, now)
+        ),
         loading: read?.loading,
         file: read?.file
       })

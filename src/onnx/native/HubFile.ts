@@ -6,13 +6,14 @@
  */
 import { createHash, type Hash } from "node:crypto"
 import { basename, dirname } from "node:path"
-import { Duration, Effect, FileSystem, type PlatformError, Redacted, type Scope, Stream } from "effect"
+import { Clock, Duration, Effect, FileSystem, type PlatformError, Redacted, type Scope, Stream } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import * as Lock from "../../files/Lock.ts"
 import { reasonOf } from "../../files/NotWritten.ts"
 import * as WholeFile from "../../files/WholeFile.ts"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import * as Body from "../../service/Body.ts"
+import * as ContentRange from "../../service/ContentRange.ts"
 import * as ConnectionError from "../../service/ConnectionError.ts"
 import { parseBaseUrl } from "../../service/Exchange.ts"
 import * as Secrets from "../../service/Secrets.ts"
@@ -22,7 +23,7 @@ import {
   RedirectRefused,
   type ServiceError
 } from "../../service/ServiceError.ts"
-import { fromStatus } from "../../service/StatusError.ts"
+import { ofHead } from "../../service/StatusError.ts"
 import { randomHex } from "../../randomHex.ts"
 import { version } from "../../version.ts"
 
@@ -133,21 +134,28 @@ export const connect = Effect.fnUntraced(function* (options: {
   const addressOf = (revision: string, file: string) =>
     `${endpoint}/${model}/resolve/${encodeURIComponent(revision)}/${file.split("/").map(encodeURIComponent).join("/")}`
 
-  const refused = (status: number, file: string, service: string): Failure => {
+  const refused = (
+    response: HttpClientResponse.HttpClientResponse,
+    file: string,
+    service: string,
+    now: number
+  ): Failure => {
+    const { status } = response
     if (status === 404)
       return fail(`${service} is not there. The model has no ${file}, or there is no such model`)
     if (status === 401 || status === 403) {
       return fail(`${endpoint} wants a token that may read it (${status}). Set HF_TOKEN, and check the name`)
     }
-    return fromStatus({ service, status, detail: "" })
+    return ofHead(service, response, now)
   }
 
   const head: Hub["head"] = (revision, file) =>
     Effect.scoped(
       Effect.gen(function* () {
         const address = addressOf(revision, file)
-        const { headers, status } = yield* request("HEAD", address, {})
-        if (status >= 400) return yield* refused(status, file, address)
+        const response = yield* request("HEAD", address, {})
+        const { headers, status } = response
+        if (status >= 400) return yield* refused(response, file, address, yield* Clock.currentTimeMillis)
         const size = Number(headers["x-linked-size"] ?? headers["content-length"])
         const etag = (headers["x-linked-etag"] ?? headers["etag"])?.replace(/^W\//, "").replaceAll('"', "")
         return {
@@ -175,19 +183,32 @@ export const connect = Effect.fnUntraced(function* (options: {
         const from = resumed ? before : 0
         const address = addressOf(revision, file)
 
+        const anew = (detail: string) =>
+          Effect.andThen(io(fs.remove(part, { force: true })), broken(address, `${detail}, starting over`))
         let received = from
+        /** Where the part of the file ends that comes. */
+        let end: number | undefined
         const hash = hasher(info)
         const seen = io(Stream.runForEach(fs.stream(part), (chunk) => Effect.sync(() => hash.update(chunk))))
         if (from > 0 && from === info.size) yield* seen
         else {
           const response = yield* request("GET", address, from > 0 ? { range: `bytes=${from}-` } : {})
           if (response.status === 416) {
-            yield* io(fs.remove(part, { force: true }))
-            return yield* broken(address, "the rest of the file could not be had, starting over")
+            return yield* anew("the rest of the file could not be had")
           }
-          if (response.status >= 300) return yield* refused(response.status, file, address)
-          const goesOn = response.status === 206 && startOf(response.headers["content-range"]) === from
-          if (from > 0 && goesOn) yield* seen
+          if (response.status >= 300) {
+            return yield* refused(response, file, address, yield* Clock.currentTimeMillis)
+          }
+          const range = ContentRange.read(response.headers)
+          const goesOn = from > 0 && response.status === 206 && range?.first === from
+          const isLost = from > 0 && response.status === 206 && range?.first !== 0
+          // A part that does not go on with what is here is not to be taken for the whole.
+          const other = ContentRange.partOf(response.headers) ?? (isLost ? "of no place" : undefined)
+          if (!goesOn && other !== undefined) {
+            return yield* anew(`a part came that was not asked for (${other})`)
+          }
+          if (goesOn && range.last !== undefined) end = range.last + 1
+          if (goesOn) yield* seen
           else received = 0
           const limit = (info.size ?? maxBytes) - received
           const chunks = Body.stream(
@@ -217,6 +238,7 @@ export const connect = Effect.fnUntraced(function* (options: {
           )
         }
 
+        if (end !== undefined && received > end) return yield* anew("more came than a part said")
         const wrong = mismatch(info, received, hash)
         if (wrong !== undefined) {
           // A body that ends early is a broken connection, and what came of it is good.
@@ -233,12 +255,6 @@ export const connect = Effect.fnUntraced(function* (options: {
 
   return { endpoint, head, download }
 })
-
-/** Where a `Content-Range` such as `bytes 100-199/200` starts. */
-const startOf = (range: string | undefined): number | undefined => {
-  const start = /^bytes (\d+)-/.exec(range ?? "")?.[1]
-  return start === undefined ? undefined : Number(start)
-}
 
 /** Git names a file by the SHA-1 of its size and content; everything else is taken for SHA-256. */
 const hasher = ({ etag, size }: FileInfo): Hash =>

@@ -9,19 +9,25 @@
  * WebModel.hub("Xenova/segformer-b0-finetuned-ade-512-512").name // => "Xenova/segformer-b0-finetuned-ade-512-512"
  * ```
  */
-import { Effect } from "effect"
-import { HttpClient } from "effect/http"
+import { Clock, Effect } from "effect"
+import { Headers, HttpClient } from "effect/http"
 import * as Policy from "../../policy/Policy.ts"
 import type { PolicyError } from "../../policy/PolicyError.ts"
 import * as PolicyRunner from "../../policy/PolicyRunner.ts"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import * as Body from "../../service/Body.ts"
 import { Platform } from "../../service/BodyPlatform.ts"
+import * as ContentRange from "../../service/ContentRange.ts"
 import * as ConnectionError from "../../service/ConnectionError.ts"
 import { parseBaseUrl } from "../../service/Exchange.ts"
 import { nothing } from "../../service/Hiding.ts"
-import { ConnectionFailed, type InvalidUrl, type ServiceError } from "../../service/ServiceError.ts"
-import { fromStatus } from "../../service/StatusError.ts"
+import {
+  ConnectionFailed,
+  type InvalidUrl,
+  ResponseNotDecodable,
+  type ServiceError
+} from "../../service/ServiceError.ts"
+import { ofHead } from "../../service/StatusError.ts"
 import * as Model from "../Model.ts"
 import * as WeightFiles from "../WeightFiles.ts"
 import { messageOf } from "../../SystemError.ts"
@@ -119,7 +125,17 @@ const fetched: Read<HttpClient.HttpClient> = (address, maxBytes) =>
       Effect.mapError((error) => ConnectionError.from(error, service, undefined, nothing))
     )
     if (response.status === 404) return undefined
-    if (response.status >= 300) return yield* fromStatus({ service, status: response.status, detail: "" })
+    if (response.status >= 300) return yield* ofHead(service, response, yield* Clock.currentTimeMillis)
+    const part = ContentRange.partOf(response.headers)
+    if (part !== undefined) {
+      return yield* new ResponseNotDecodable({
+        service,
+        status: response.status,
+        path: "",
+        detail: `a part of the file came (${part}), though all of it was asked for`,
+        excerpt: ""
+      })
+    }
     return yield* Body.bytes(
       response,
       { maxBodyBytes: maxBytes, maxDecodedBytes: maxBytes },
@@ -144,8 +160,7 @@ const beside: Read<never> = (address) =>
           return { bytes: await readFile(new URL(address)) }
         }
         const response = await fetch(address, { signal })
-        const { status, statusText } = response
-        return response.ok ? { bytes: new Uint8Array(await response.arrayBuffer()) } : { status, statusText }
+        return response.ok ? { bytes: new Uint8Array(await response.arrayBuffer()) } : { response }
       },
       catch: (cause): Failure =>
         // `fetch` says no more than that it did not succeed: of other addresses it never does.
@@ -162,10 +177,12 @@ const beside: Read<never> = (address) =>
     }),
     (found): Effect.Effect<Uint8Array, Failure> => {
       if (found.bytes !== undefined) return Effect.succeed(found.bytes)
-      const failed = fromStatus({ service: Body.withoutQuery(address), status: found.status, detail: "" })
-      return Effect.fail(
-        failed.isRetryable ? failed : notThere(address, `${found.status} ${found.statusText}`.trim())
-      )
+      const { status, statusText } = found.response
+      const head = { status, headers: Headers.fromInput(found.response.headers) }
+      return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        const failed = ofHead(Body.withoutQuery(address), head, now)
+        return Effect.fail(failed.isRetryable ? failed : notThere(address, `${status} ${statusText}`.trim()))
+      })
     }
   )
 
