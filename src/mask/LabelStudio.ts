@@ -177,10 +177,15 @@ export const rectangle = (box: Box, image: Size): RectangleValue => ({
 /** Nothing, and black: both are black, and the first one is transparent. */
 const colors = [PngWriting.chunk("PLTE", new Uint8Array(6)), PngWriting.chunk("tRNS", new Uint8Array(1))]
 
-/** The PNG of spans, as large as their image: black on nothing, one bit a pixel. */
+/** The PNG of spans, as large as their image: black on nothing, one bit a pixel, the first one highest. */
 const bitmask = ({ ends, height, starts, width }: Spans.Spans): string => {
-  const data = new Uint8Array(width * height)
-  for (let i = 0; i < starts.length; i++) data.fill(1, starts[i], ends[i])
-  const png = PngWriting.encode({ width, height, channels: "index", depth: 1, data, before: colors })
+  const stride = 1 + Math.ceil(width / 8)
+  const rows = new Uint8Array(stride * height)
+  for (let i = 0; i < starts.length; i++) {
+    const y = Math.floor(starts[i]! / width)
+    const end = ends[i]! - y * width
+    for (let x = starts[i]! - y * width; x < end; x++) rows[y * stride + 1 + (x >> 3)]! |= 0x80 >> (x & 7)
+  }
+  const png = PngWriting.ofRows({ width, height, channels: "index", depth: 1 }, rows, { before: colors })
   return `data:image/png;base64,${Base64.encode(png)}`
 }

@@ -45,24 +45,25 @@ export const header = ({ channels, depth, height, width }: Shape): Uint8Array =>
 /** The chunk behind which nothing comes. */
 export const end = chunk("IEND", new Uint8Array())
 
-export interface Samples extends Shape {
-  /** `[height, width, channels]`; fewer than 8 bits are of one channel. */
-  readonly data: ArrayLike<number>
+export interface Options {
   /** Chunks before the pixels: the colours of an index, names. */
   readonly before?: ReadonlyArray<Uint8Array> | undefined
   /** 0 (store) to 9 (smallest). 3 by default. */
   readonly level?: 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | undefined
 }
 
+export interface Samples extends Shape, Options {
+  /** `[height, width, channels]`; fewer than 8 bits are of one channel. */
+  readonly data: ArrayLike<number>
+}
+
 /** The whole file. */
-export const encode = ({ before = [], level = 3, ...samples }: Samples): Uint8Array =>
-  Bytes.concat([
-    signature,
-    header(samples),
-    ...before,
-    chunk("IDAT", zlibSync(rowsOf(samples), { level })),
-    end
-  ])
+export const encode = ({ before, level, ...samples }: Samples): Uint8Array =>
+  ofRows(samples, rowsOf(samples), { before, level })
+
+/** The whole file of rows as it has them. */
+export const ofRows = (shape: Shape, rows: Uint8Array, { before = [], level = 3 }: Options): Uint8Array =>
+  Bytes.concat([signature, header(shape), ...before, chunk("IDAT", zlibSync(rows, { level })), end])
 
 /** Rows as a file has them: a filter, of which there is none, and samples; the high byte of one first, or several to a byte. */
 const rowsOf = ({ channels, data, depth, height, width }: Samples): Uint8Array => {
