@@ -7,6 +7,7 @@
 import { Effect } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as Palette from "../mask/Palette.ts"
+import * as Background from "../render/Background.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
@@ -120,14 +121,11 @@ export const check = (
   }
 }
 
-/** Whether a class is of all that is no thing. */
-export const isBackground = (name: string): boolean => /^[\W_]*(?:background|bg)[\W_]*$/i.test(name)
-
 /** One name alone is of what is in a map: 0 is what is not. */
 const isThing = (listed: ReadonlyArray<unknown>): boolean =>
   listed.length === 1 &&
   entryOf(listed[0])?.given === undefined &&
-  !isBackground(entryOf(listed[0])?.name ?? "")
+  !Background.isGround(entryOf(listed[0])?.name ?? "")
 
 /** Names whose ids are listed beside them, one for each; `undefined` where none are. */
 const zipped = (

@@ -9,13 +9,13 @@ import { Effect, Result } from "effect"
 import type { Image } from "../image/ImageSource.ts"
 import * as Steps from "../mask/Steps.ts"
 import type { Pictures, Prediction } from "../Prediction.ts"
+import * as Background from "../render/Background.ts"
 import { type CodeNotLoaded, lazily } from "../service/CodeNotLoaded.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
 import type { ResponseNotDecodable, ServiceError } from "../service/ServiceError.ts"
 import * as ArrayMask from "./ArrayMask.ts"
-import * as ClassesIn from "./ClassesIn.ts"
 import * as CroppedMask from "./CroppedMask.ts"
 import { fail, textToBytes, textToPng } from "./EncodedPicture.ts"
 import { join, parentOf } from "./Fields.ts"
@@ -121,7 +121,7 @@ export const fromFile = (
 /** Of masks of several things, all else is background where the classes have one. */
 const withGap = (options: MaskAnswerOptions): MaskAnswerOptions => ({
   ...options,
-  gap: MaskDecoding.classesOf(options).find(({ name }) => ClassesIn.isBackground(name))?.id
+  gap: MaskDecoding.classesOf(options).find(({ name }) => Background.isGround(name))?.id
 })
 
 /** The prediction in the value at a path of an answer; what stands `around` it, from the inside out, may say of what size outlines are. */
@@ -261,8 +261,7 @@ export const at = Effect.fnUntraced(function* (
   const own = MaskDecoding.classesOf(options)
   const of = !isOne ? undefined : mask?.as === "ids" || options.binary === false ? "ids" : "map"
   const given = own.length > 0 ? [] : yield* MaskContext.named(answer, json, path, of)
-  const classes =
-    isOne && given[0]?.id === 1 ? (yield* Segments.numbering).fromOne(given, ClassesIn.isBackground) : given
+  const classes = isOne && given[0]?.id === 1 ? (yield* Segments.numbering).fromOne(given) : given
   if (own.length > 0 && mask?.as !== "ids" && mask?.as !== "logits")
     yield* MaskContext.refuseOtherOrder(answer, own, json, path)
   const colored = classes.some(({ color }) => color !== undefined)

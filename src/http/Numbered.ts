@@ -6,6 +6,7 @@ import type { ClassTable } from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as Steps from "../mask/Steps.ts"
 import type { Prediction } from "../Prediction.ts"
+import * as Background from "../render/Background.ts"
 import * as Decode from "../service/Decode.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MapValues from "./MapValues.ts"
@@ -118,10 +119,10 @@ export function* isMask(prediction: Prediction): Steps.Steps<boolean> {
 }
 
 /** Classes that are numbered from 1 on, with what is of none of them at 0. */
-export const fromOne = (classes: ClassTable, isBackground: (name: string) => boolean): ClassTable =>
+export const fromOne = (classes: ClassTable): ClassTable =>
   classes[0]?.id === 1 &&
   classes.at(-1)?.id === classes.length &&
-  classes.every(({ color, name }) => color === undefined && !isBackground(name))
+  classes.every(({ color, name }) => color === undefined && !Background.isGround(name))
     ? [{ id: 0, name: "background" }, ...classes]
     : classes
 

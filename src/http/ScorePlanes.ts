@@ -6,6 +6,7 @@
 import type * as ClassTable from "../mask/ClassTable.ts"
 import type * as Fit from "../mask/Fit.ts"
 import * as Steps from "../mask/Steps.ts"
+import * as Background from "../render/Background.ts"
 
 /** The planes, one after the other, as they came. */
 export interface Planes {
@@ -83,15 +84,12 @@ function* areThings({ count, data }: Planes, isNamed: boolean): Steps.Steps<bool
   return false
 }
 
-/** What stands for all that is of no class, as data sets call it. */
-const backgrounds = /^[\W_]*(background|bg|others?|none|void|unlabel?led|nothing)[\W_]*$/i
-
 /**
  * Whether planes are how sure a model is of each class by itself, from 0 to 1, and a pixel may be of none of them: the highest would be
  * some class of every pixel.
  */
 function* areSigmoids({ count, data }: Planes, classes: ClassTable.ClassTable): Steps.Steps<boolean> {
-  if (classes.length !== count || classes.some(({ name }) => backgrounds.test(name))) return false
+  if (classes.length !== count || classes.some(({ name }) => Background.isRest(name))) return false
   const size = data.length / count
   const rows = Steps.rowsPerStep(count)
   // Each of many shares of few digits is rounded.

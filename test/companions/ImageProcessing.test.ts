@@ -4,13 +4,15 @@ import { join } from "node:path"
 import { PDFDocument } from "@cantoo/pdf-lib"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, type Scope } from "effect"
-import { type Prediction, ServiceUnavailable, Transport } from "effect-segformer"
+import { type Prediction, segment, ServiceUnavailable, Transport } from "effect-segformer"
 import { ImageProcessing, PictureFiles } from "effect-segformer/companions"
 import { ImageCodec, ImageSource } from "effect-segformer/image"
 import { ServiceRegistry } from "effect-segformer/service"
 import { NodeHttp } from "effect-segformer/service/node"
 import { SharpCodec } from "effect-segformer/sharp"
+import { ClassTable } from "effect-segformer/mask"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
+import * as Objects from "../../src/companions/images/Objects.ts"
 import * as ImageWarnings from "../../src/companions/ImageWarnings.ts"
 import * as PdfLibModule from "../../src/companions/PdfLib.ts"
 import { pictures, segmenter, routes, backends, quiet, square, particle, sizeOf } from "./images.ts"
@@ -229,6 +231,24 @@ describe("image processing in this process, by itself", () => {
           assert.deepInclude(error, { _tag: "InputInvalid", detail })
         }).pipe(Effect.provide([inline(known)]))
       )
+  )
+
+  it.live("background is no object, however it is written", () =>
+    quiet(
+      Effect.gen(function* () {
+        const found = (name: string) => {
+          const classes = ClassTable.fromNames([name, "particle", "scratch"])
+          return segment(ImageSource.bytes(Fixtures.image)).pipe(
+            Effect.flatMap((segmentation) => Objects.find(segmentation)),
+            Effect.map((objects) => objects.map(({ type }) => type)),
+            Effect.provide(segmenter({ ...Fixtures.prediction, classes }))
+          )
+        }
+        assert.deepStrictEqual(yield* found("sky"), ["sky", "particle", "scratch"])
+        for (const name of ["background", "_background_", "bg", "none"])
+          assert.deepStrictEqual(yield* found(name), ["particle", "scratch"])
+      })
+    )
   )
 
   it.live("a PDF without its library names the command that installs it", () =>

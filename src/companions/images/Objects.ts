@@ -4,6 +4,7 @@ import * as ClassTable from "../../mask/ClassTable.ts"
 import * as Components from "../../mask/Components.ts"
 import type { Region } from "../../mask/Region.ts"
 import * as Regions from "../../mask/Regions.ts"
+import * as Background from "../../render/Background.ts"
 import type { Segmentation } from "../../Segmentation.ts"
 import type { NoLabelMap } from "../../SegmentationError.ts"
 import type { Detection } from "../ImageProcessingApi.ts"
@@ -17,8 +18,6 @@ export interface ObjectOptions {
   /** Share of the image's pixels below which a region is a speck and no object. 1 / 2,000 by default. */
   readonly minShare?: number | undefined
 }
-
-const isBackground = (name: string): boolean => /^(background|unlabell?ed|void)$/i.test(name)
 
 /** Regions with their mean confidence, where the segmenter says how sure it is of each pixel. */
 const regionsOf = Effect.fnUntraced(function* (
@@ -45,7 +44,7 @@ export const find = Effect.fnUntraced(function* (
   return (yield* regionsOf(segmentation))
     .filter(
       ({ area, className }) =>
-        area >= least && (types === undefined ? !isBackground(className) : wanted.has(className))
+        area >= least && (types === undefined ? !Background.isName(className) : wanted.has(className))
     )
     .toSorted((a, b) => b.area - a.area)
     .map(({ box, classId, className, meanConfidence }) => ({

@@ -52,6 +52,9 @@ describe("masks in answers", () => {
       }
       const map = labelsOf(yield* decode(masks, { classes: withGround }))
       assert.deepStrictEqual(Array.from(map.data), [255, largest, 7])
+      // However it is written, as it is for pictures and exports.
+      const written = withGround.map((info) => (info.id === 7 ? { id: 7, name: "back_ground" } : info))
+      assert.deepStrictEqual(yield* ids(decode(masks, { classes: written })), [255, largest, 7])
     })
   )
 
