@@ -121,7 +121,7 @@ describe("errors", () => {
     )
     const errors = new Map<string, object>()
     for (const { path } of defining) {
-      const module: Readonly<Record<string, unknown>> = await import(`../${path}`)
+      const module: Readonly<Record<string, unknown>> = await import(/* @vite-ignore */ `../${path}`)
       for (const [name, value] of Object.entries(module)) {
         const prototype: unknown = typeof value === "function" ? value.prototype : undefined
         if (prototype instanceof Error) errors.set(name, prototype)

@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config"
 import { hangs } from "./support/Eventually.ts"
 
 const slow = "test/**/*.slow.test.ts"
+const setupFiles = ["test/support/Environment.ts"]
 
 export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
@@ -23,6 +24,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "test",
+          setupFiles,
           include: ["test/**/*.test.ts", "docs/examples/**/*.test.ts"],
           exclude: ["**/node_modules/**", slow]
         }
@@ -32,13 +34,14 @@ export default defineConfig({
         extends: true,
         test: {
           name: "web",
+          setupFiles,
           include: ["test/server/*.test.ts"],
           exclude: [slow, "test/server/{WebHandler,Frameworks}.test.ts"],
           env: { SEGFORMER_TEST_FACE: "web" }
         }
       },
       // Soaks of half a minute: only one that hangs meets five times what others may take.
-      { extends: true, test: { name: "slow", include: [slow], testTimeout: 5 * hangs } },
+      { extends: true, test: { name: "slow", setupFiles, include: [slow], testTimeout: 5 * hangs } },
       // What others' libraries compute, in Python: its environment is made once, over the network.
       {
         extends: true,

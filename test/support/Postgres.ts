@@ -69,7 +69,7 @@ const start = Effect.fnUntraced(function* (options: PostgresOptions) {
     authMethod: "scram-sha-256",
     // PostgreSQL refuses to run as root, so as root it gets a user of its own.
     createPostgresUser: process.getuid?.() === 0,
-    initdbFlags: ["--encoding=UTF8", "--no-sync"],
+    initdbFlags: ["--encoding=UTF8", "--no-locale", "--no-sync"],
     postgresFlags: Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
     onLog: (line) => log.push(String(line)),
     onError: (error) => log.push(String(error))
