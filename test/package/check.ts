@@ -15,6 +15,7 @@ import * as Lambda from "./Lambda.ts"
 import * as ImportCost from "./ImportCost.ts"
 import * as Manners from "./Manners.ts"
 import * as Nodes from "./Nodes.ts"
+import * as OtherBundlers from "./OtherBundlers.ts"
 import { checkTemplate } from "./Template.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "segformer-package-"))
@@ -101,6 +102,7 @@ try {
   expect(`the command starts: ${command}`, command.includes(version))
   ImportCost.check(consumer)
   await Bundle.check(consumer)
+  await OtherBundlers.check(folder, tarball)
   Nodes.check(consumer)
   Lambda.check(folder, tarball)
   checkTemplate(folder, tarball)
