@@ -164,6 +164,11 @@ export const maskOf = (
   options: MaskOptions = {}
 ): Result.Result<BinaryMask, MaskNotDecodable> => {
   const values = PngFile.brightness(picture)
+  if (!PngFile.isBrightnessClear(picture, values))
+    return fail(
+      options.name ?? "mask PNG",
+      "it says how opaque more colours are than it has, and alpha could be its mask"
+    )
   const white = picture.depth < 8 && picture.palette === undefined ? 2 ** picture.depth - 1 : undefined
   const threshold = options.threshold ?? MaskThreshold.of(values, white)
   if (threshold === undefined) return fail(options.name ?? "mask PNG", MaskThreshold.unclear(values))

@@ -30,6 +30,8 @@ export interface Picture extends Header {
   readonly palette?: ReadonlyArray<Rgb> | undefined
   /** How opaque each colour of an indexed picture is, 0 to 255; undefined where the file does not say. */
   readonly paletteAlpha?: ReadonlyArray<number> | undefined
+  /** The file says how opaque more colours are than it has, or than there are so far: some readers pass over that, and some do not. */
+  readonly isAlphaUnclear?: boolean | undefined
 }
 
 /** 100 million. */
@@ -107,7 +109,7 @@ export const prepare = (
 /** A picture of its parts, once its data is inflated; it is undefined where that cannot be done. */
 export function* pictureOf(
   { header, name }: File,
-  { alpha, colors }: Parts,
+  { alpha, colors, isAlphaUnclear }: Parts,
   space: Uint8Array | undefined
 ): Steps.Steps<Result.Result<Picture, MaskNotDecodable>> {
   const { depth, height, width } = header
@@ -122,7 +124,8 @@ export function* pictureOf(
     data: depth < 8 ? yield* unpack(samples, width, height, depth) : samples,
     palette: colors && ids.map((id): Rgb => [colors[id * 3]!, colors[id * 3 + 1]!, colors[id * 3 + 2]!]),
     // Colours that the file does not say it of are opaque.
-    ...(alpha === undefined ? {} : { paletteAlpha: ids.map((id) => alpha[id] ?? 255) })
+    ...(alpha === undefined ? {} : { paletteAlpha: ids.map((id) => alpha[id] ?? 255) }),
+    ...(isAlphaUnclear && alpha === undefined ? { isAlphaUnclear } : {})
   })
 }
 
@@ -166,6 +169,7 @@ export interface Parts {
   readonly packed: Uint8Array
   readonly colors: Uint8Array | undefined
   readonly alpha: Uint8Array | undefined
+  readonly isAlphaUnclear: boolean
 }
 
 /** What is in the chunks, once they are whole and of the one kind that there is. */
@@ -174,6 +178,7 @@ export function* partsOf({ chunks, name }: File): Steps.Steps<Result.Result<Part
   const data: Array<Uint8Array> = []
   let colors: Uint8Array | undefined
   let alpha: Uint8Array | undefined
+  let isAlphaUnclear = false
   for (const chunk of chunks) {
     const type = new DataView(chunk.buffer, chunk.byteOffset).getUint32(4)
     if (!(yield* PngRows.wholeSteps(chunk)))
@@ -190,12 +195,13 @@ export function* partsOf({ chunks, name }: File): Steps.Steps<Result.Result<Part
       colors = body
       alpha = undefined
     } else if (type === TRNS) {
-      if (body.length > (colors?.length ?? 0) / 3)
-        return broken("more colours are transparent than there are")
-      alpha ??= body
+      // libpng passes over it, and so do browsers; Pillow takes what there are colours for.
+      if (body.length > (colors?.length ?? 0) / 3) isAlphaUnclear = true
+      else alpha ??= body
     }
   }
-  return Result.succeed({ packed: data.length === 1 ? data[0]! : Bytes.concat(data), colors, alpha })
+  const packed = data.length === 1 ? data[0]! : Bytes.concat(data)
+  return Result.succeed({ packed, colors, alpha, isAlphaUnclear })
 }
 
 /** One sample a byte, from rows of packed bits. */
@@ -246,6 +252,12 @@ export const opacity = (picture: Picture): Uint8Array | Uint16Array | undefined 
   return channels === 2 || channels === 4 ? channel(picture, channels - 1) : undefined
 }
 
+const varies = (values: Uint8Array | Uint16Array): boolean => values.some((value) => value !== values[0])
+
+/** Whether alpha, where it is unclear, cannot be what `brightness` would give. */
+export const isBrightnessClear = (picture: Picture, values: Uint8Array | Uint16Array): boolean =>
+  picture.isAlphaUnclear !== true || (varies(values) && isGrey(picture))
+
 /**
  * How bright each pixel is, for pictures that show one mask: the brightest of its colours; or its alpha, where the
  * colours are the same throughout and alpha is not, and where something of many colours is cut out.
@@ -258,7 +270,6 @@ export const brightness = (picture: Picture): Uint8Array | Uint16Array => {
   for (let c = 1; c < colors; c++) {
     for (let i = 0; i < out.length; i++) out[i] = Math.max(out[i]!, data[i * channels + c]!)
   }
-  const varies = (values: Uint8Array | Uint16Array) => values.some((value) => value !== values[0])
   const alpha = opacity(picture)
   if (alpha === undefined || !varies(alpha)) return out
   return !varies(out) || (alpha.includes(0) && !isGrey(picture)) ? alpha : out

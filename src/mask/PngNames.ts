@@ -16,6 +16,9 @@ const maxLength = 1 << 20
 /** The same of packed ones. */
 const maxPacked = 1 << 18
 
+/** Chunks of names that are unpacked, of which the first that can be read counts: a kilobyte may become a megabyte. */
+const maxTried = 16
+
 /** The text of the chunk: JSON whose characters are those that it may have. */
 export const textOf = (classes: ClassTable.ClassTable): string =>
   JSON.stringify(Object.fromEntries(classes.map(({ id, name }) => [id, name]))).replaceAll(
@@ -43,14 +46,20 @@ export type Read = (at: number, length: number) => Uint8Array
 /** The names within a PNG, wherever in it they stand: this package writes them before the pixels, other programs behind them too. */
 export const find = (read: Read): Found | undefined => {
   if (latin1(read(1, 3)) !== "PNG") return undefined
-  for (let at = 8, count = 0; count < maxChunks; count++) {
+  for (let at = 8, count = 0, tried = 0; count < maxChunks && tried < maxTried; count++) {
     const head = read(at, 8)
     const type = latin1(head.subarray(4))
     if (head.length < 8 || type === "IEND") return undefined
     const length = new DataView(head.buffer, head.byteOffset).getUint32(0)
     if (type.endsWith("Xt") && length <= maxLength) {
-      const found = foundIn(read(at, length + 12))
-      if (found) return found
+      const chunk = read(at, length + 12)
+      const data = chunk.subarray(4, -4)
+      const head = start.exec(latin1(data))
+      if (head !== null && isWhole(chunk)) {
+        tried++
+        const found = foundIn(data, head)
+        if (found) return found
+      }
     }
     at += 12 + length
   }
@@ -69,14 +78,11 @@ const latin1 = (bytes: Uint8Array): string => new TextDecoder("latin1").decode(b
  */
 const start = /^(?:tEXtid2label|(zTXtid2label\0)|iTXtid2label\0(?:\0|([^\0]))\0[^\0]*\0[^\0]*)\0/
 
-/** The names in a chunk, if those are what it holds. */
-const foundIn = (chunk: Uint8Array): Found | undefined => {
-  const data = chunk.subarray(4, -4)
-  const found = start.exec(latin1(data))
-  if (found === null || !isWhole(chunk)) return undefined
-  let bytes = data.subarray(found[0].length)
+/** The names in the data of a chunk that begins so, if those are what it holds. */
+const foundIn = (data: Uint8Array, head: RegExpExecArray): Found | undefined => {
+  let bytes = data.subarray(head[0].length)
   try {
-    if ((found[1] ?? found[2]) !== undefined) {
+    if ((head[1] ?? head[2]) !== undefined) {
       if (bytes.length > maxPacked) return undefined
       // What is cut off is no JSON.
       const space = new Uint8Array(maxLength)

@@ -123,6 +123,29 @@ describe("the names within a label PNG", () => {
     })
   })
 
+  it("are behind a few chunks that should have them and have none, and not behind any number of them", () => {
+    const chunk = (text: Uint8Array) => {
+      const named = Buffer.concat([Buffer.from("zTXtid2label\0\0"), text])
+      const out = Buffer.alloc(named.length + 8)
+      out.writeUInt32BE(named.length - 4)
+      named.copy(out, 4)
+      out.writeUInt32BE(crc32(named), named.length + 4)
+      return out
+    }
+    const [header, rest] = [plain.subarray(0, 33), plain.subarray(33)]
+    const names = chunk(deflateSync('{"0":"a","1":"b"}'))
+    const none = chunk(deflateSync("[]"))
+    const broken = Buffer.from(none)
+    broken[none.length - 1]! ^= 1
+    const found = (count: number, other: Buffer) =>
+      LabelPng.classesOf(Buffer.concat([header, ...Array.from({ length: count }, () => other), names, rest]))
+    const expected = ClassTable.fromNames(["a", "b"])
+    assert.deepStrictEqual(found(3, none), expected)
+    assert.deepStrictEqual(found(300, broken), expected)
+    assert.deepStrictEqual(found(300, none), [])
+    assert.deepStrictEqual(found(300, chunk(deflateSync(Buffer.alloc(1 << 20)))), [])
+  })
+
   it("are read with no more of the file than they need", () => {
     const classes = ClassTable.fromNames(Array.from({ length: 300 }, (_, id) => `class ${id}`))
     const bytes = png(classes)

@@ -286,8 +286,6 @@ describe("the rows of a PNG", () => {
       )
       assert.deepStrictEqual(colors, expected.palette)
     }
-    const longer = fileOf(form, rowsOf(form, [0]), [chunk("PLTE", noise(6)), chunk("tRNS", noise(3))])
-    assert.isTrue(Result.isFailure(PngFile.read(longer, "it")))
     assert.isTrue(Result.isFailure(PngFile.read(fileOf(form, rowsOf(form, [0])), "it")))
   })
 
