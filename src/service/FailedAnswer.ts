@@ -2,11 +2,12 @@
 import { Clock, type Duration, Effect } from "effect"
 import * as RetryAfter from "../policy/RetryAfter.ts"
 import type { Answer, ErrorBody } from "./Answer.ts"
+import { waitOf } from "./HeadError.ts"
 import * as Hiding from "./Hiding.ts"
 import * as Message from "./Message.ts"
 import * as Proxies from "./Proxies.ts"
 import { errorHeader, type ServiceError } from "./ServiceError.ts"
-import { fromStatus, waitOf } from "./StatusError.ts"
+import { fromStatus } from "./StatusError.ts"
 
 /** Characters of what a service says that are looked at: more than an error shows. */
 const said = 4000

@@ -16,6 +16,7 @@ import * as Body from "../../service/Body.ts"
 import * as ContentRange from "../../service/ContentRange.ts"
 import * as ConnectionError from "../../service/ConnectionError.ts"
 import { parseBaseUrl } from "../../service/Exchange.ts"
+import { ofHead } from "../../service/HeadError.ts"
 import * as Secrets from "../../service/Secrets.ts"
 import {
   ConnectionFailed,
@@ -23,7 +24,6 @@ import {
   RedirectRefused,
   type ServiceError
 } from "../../service/ServiceError.ts"
-import { ofHead } from "../../service/StatusError.ts"
 import { randomHex } from "../../randomHex.ts"
 import { version } from "../../version.ts"
 

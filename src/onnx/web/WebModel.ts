@@ -20,6 +20,7 @@ import { Platform } from "../../service/BodyPlatform.ts"
 import * as ContentRange from "../../service/ContentRange.ts"
 import * as ConnectionError from "../../service/ConnectionError.ts"
 import { parseBaseUrl } from "../../service/Exchange.ts"
+import { ofHead } from "../../service/HeadError.ts"
 import { nothing } from "../../service/Hiding.ts"
 import {
   ConnectionFailed,
@@ -27,7 +28,6 @@ import {
   ResponseNotDecodable,
   type ServiceError
 } from "../../service/ServiceError.ts"
-import { ofHead } from "../../service/StatusError.ts"
 import * as Model from "../Model.ts"
 import * as WeightFiles from "../WeightFiles.ts"
 import { messageOf } from "../../SystemError.ts"
