@@ -153,7 +153,8 @@ const essentialChunks = (
     if (end > bytes.length) return `it ends after ${bytes.length} bytes, within a chunk of ${length}`
     if (type === IHDR && at !== 8) return "it has two headers"
     if (type === IDAT) compressed += length
-    if (compressed > maxCompressed) return "it has more data than its pixels can need"
+    // An empty chunk takes its time, too.
+    if (compressed + parts.length > maxCompressed) return "it has more data than its pixels can need"
     // Colours beside a picture of colours are a hint for screens of few.
     const isColor = (type === PLTE || type === TRNS) && isIndexed
     if (type === IHDR || isColor || type === IDAT || type === IEND) parts.push(bytes.subarray(at, end))
@@ -179,7 +180,8 @@ export function* partsOf({ chunks, name }: File): Steps.Steps<Result.Result<Part
   let colors: Uint8Array | undefined
   let alpha: Uint8Array | undefined
   let isAlphaUnclear = false
-  for (const chunk of chunks) {
+  for (const [i, chunk] of chunks.entries()) {
+    if (i % Steps.itemsPerStep === Steps.itemsPerStep - 1) yield
     const type = new DataView(chunk.buffer, chunk.byteOffset).getUint32(4)
     if (!(yield* PngRows.wholeSteps(chunk)))
       return broken(`CRC mismatch in its chunk ${String.fromCharCode(...chunk.subarray(4, 8))}`)

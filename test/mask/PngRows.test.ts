@@ -276,6 +276,23 @@ describe("the rows of a PNG", () => {
       assert.isUndefined(PngRows.inflated(packed, size))
   })
 
+  it("data in chunks of a byte is read, with pauses; more of them than its pixels can need are refused", () => {
+    const form = { colorType: 0, depth: 8, width: 90, height: 60 }
+    const whole = fileOf(form, rowsOf(form, [2]), [], 0)
+    const { data } = Result.getOrThrow(PngFile.read(whole, "it"))
+    const packed = deflateSync(rowsOf(form, [2]), { level: 0 })
+    const bytes = Array.from(packed, (_, i) => chunk("IDAT", packed.subarray(i, i + 1)))
+    const file = (chunks: ReadonlyArray<Buffer>) =>
+      Buffer.concat([whole.subarray(0, 33), ...chunks, chunk("IEND", noise(0))])
+    assert.deepStrictEqual(Result.getOrThrow(PngFile.read(file(bytes), "it")).data, data)
+    const steps = PngFile.partsOf(Result.getOrThrow(PngFile.prepare(file(bytes), "it")))
+    assert.isFalse(steps.next().done)
+    const empty = chunk("IDAT", noise(0))
+    const read = PngFile.read(file([...bytes, ...Array.from({ length: 70_000 }, () => empty)]), "it")
+    assert(Result.isFailure(read))
+    assert.include(read.failure.detail, "more data than its pixels can need")
+  })
+
   it("colours of an index, with and without how opaque they are", () => {
     const form = { colorType: 3, depth: 8 }
     for (const more of [[palette], [palette, transparency]]) {
