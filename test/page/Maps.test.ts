@@ -8,8 +8,15 @@ import { Csv as LibraryCsv } from "effect-segformer/mask"
 import * as Csv from "../../src/server/page/client/Csv.ts"
 import * as Compare from "../../src/server/page/client/Compare.ts"
 import * as Marks from "../../src/server/page/client/Marks.ts"
+import * as Part from "../../src/server/page/client/Part.ts"
 import * as RegionMask from "../../src/server/page/client/RegionMask.ts"
-import type { FoundClass, Region, Result } from "../../src/server/page/client/Result.ts"
+import {
+  type FoundClass,
+  isBackground,
+  type Region,
+  type Result
+} from "../../src/server/page/client/Result.ts"
+import * as Background from "../../src/render/Background.ts"
 import * as Sureness from "../../src/server/page/client/Sureness.ts"
 import * as View from "../../src/server/page/client/View.ts"
 import * as Zip from "../../src/server/page/client/Zip.ts"
@@ -310,5 +317,56 @@ describe("an archive of too much", () => {
       (error: unknown) => error
     )
     assert.match(String(failure), /65,535 files at most/)
+  })
+})
+
+describe("what is shown of a map", () => {
+  const map = drawn("0112", "0112")
+  const rest = (classes: ReadonlyArray<FoundClass>, table: ReadonlyArray<FoundClass>, shown: string) => {
+    const known = table.map(({ id, name }) => ({ id, name, color: "#010203" }))
+    const has = (name: string) => name === shown
+    const part = Part.make(result(map, classes), known, { has, region: undefined })
+    return [[...part.labels.data.subarray(0, 4)], part.classes.map(({ id, name }) => [id, name])]
+  }
+  const [road, sky, tree] = [found(0, "road"), found(1, "sky"), found(2, "tree")]
+
+  it("is beside a background that the model has, or else one that no class is", () => {
+    const found3 = [road, sky, tree]
+    assert.deepStrictEqual(rest([found(0, "Background"), sky, tree], [], "sky"), [
+      [0, 1, 1, 0],
+      [
+        [0, "Background"],
+        [1, "sky"]
+      ]
+    ])
+    assert.deepStrictEqual(rest(found3, [...found3, found(7, "void")], "sky"), [
+      [7, 1, 1, 7],
+      [
+        [1, "sky"],
+        [7, "void"]
+      ]
+    ])
+    assert.deepStrictEqual(rest(found3, found3, "sky"), [
+      [255, 1, 1, 255],
+      [
+        [1, "sky"],
+        [255, "background"]
+      ]
+    ])
+    assert.deepStrictEqual(rest(found3, [...found3, found(255, "sea")], "sky")[0], [254, 1, 1, 254])
+    const all = Array.from({ length: 256 }, (_, id) => found(id, `class ${id}`))
+    assert.deepStrictEqual(rest(all.slice(0, 3), all, "class 1")[0], [255, 1, 1, 255])
+  })
+
+  it("has no background where nothing is hidden", () => {
+    const part = Part.make(result(map, [road, sky, tree]), [], { has: () => true, region: undefined })
+    assert.deepStrictEqual(part.classes, [road, sky, tree])
+    assert.deepStrictEqual(part.labels, map)
+  })
+
+  it("knows background by the names that the server has for it", () => {
+    const names = ["background", "_background_", "Back ground", "bg", "none", "void", "ignore", "unlabelled"]
+    for (const name of [...names, "unknown", "other", "road", "backgrounds"])
+      assert.strictEqual(isBackground(name), Background.isName(name), name)
   })
 })

@@ -6,7 +6,8 @@ import { convert, type ModelClass } from "./Api.ts"
 import * as Appearance from "./Appearance.ts"
 import { byId, h } from "./Dom.ts"
 import { fields } from "./Fields.ts"
-import type { FoundClass, Packed, PackedPlane, Plane, Region, Result } from "./Result.ts"
+import type { Part } from "./Part.ts"
+import type { Packed, PackedPlane, Result } from "./Result.ts"
 import { pack, unpack } from "./Result.ts"
 import * as Saving from "./Saving.ts"
 import * as Zip from "./Zip.ts"
@@ -19,16 +20,8 @@ export interface Source {
   readonly table: ReadonlyArray<ModelClass>
   /** How the picture is painted. */
   readonly painting: Saving.Painting
-  /** The part that is shown, where it is wanted alone: pixels outside are of no class. */
-  readonly part: ((result: Result) => Part) | undefined
-}
-
-/** What of a result is shown. */
-export interface Part {
-  readonly classes: ReadonlyArray<FoundClass>
-  readonly regions: ReadonlyArray<Region>
-  /** Without the pixels of the rest. */
-  readonly labels: Plane
+  /** The part that is shown, where it is wanted alone: pixels outside are background. */
+  readonly part: ((result: Result, table: ReadonlyArray<ModelClass>) => Part) | undefined
 }
 
 export interface DownloadEvents {
@@ -65,7 +58,7 @@ const exported = (): ReadonlyArray<Format> => {
 
 /** The confidence of each pixel goes with it where the format says how sure each region is. */
 const body = async ({ file, part, result, table }: Source, tellsRegions: boolean): Promise<unknown> => {
-  const of = part?.(await unpack(result))
+  const of = part?.(await unpack(result), table)
   const labels = of === undefined ? result.packed.labels : await pack(of.labels)
   const found = of?.classes ?? result.classes
   const others = of === undefined ? table.filter(({ id }) => found.every((one) => one.id !== id)) : []
@@ -105,12 +98,12 @@ const toBase64 = (bytes: Uint8Array): string => {
   return btoa(text)
 }
 
-const json = async ({ part, result }: Source): Promise<Blob> => {
+const json = async ({ part, result, table }: Source): Promise<Blob> => {
   const whole: unknown = result.json
   if (part === undefined || typeof whole !== "object" || whole === null) {
     return new Blob([JSON.stringify(whole, null, 2)])
   }
-  const { classes, regions } = part(await unpack(result))
+  const { classes, regions } = part(await unpack(result), table)
   const has = (list: unknown, keep: (one: object) => boolean) =>
     Array.isArray(list)
       ? list.filter((one: unknown) => typeof one === "object" && one !== null && keep(one))

@@ -1,9 +1,9 @@
 /** What stands out: the class or region that was picked, and while one points at another, that. */
-import { isBackground } from "./Result.ts"
+import type { ModelClass } from "./Api.ts"
 import * as Appearance from "./Appearance.ts"
-import type { Part } from "./Downloads.ts"
 import * as Notices from "./Notices.ts"
 import type { Emphasis } from "./Overlay.ts"
+import * as Part from "./Part.ts"
 import * as RegionMask from "./RegionMask.ts"
 import type { Result } from "./Result.ts"
 import type { Stage } from "./Stage.ts"
@@ -19,8 +19,8 @@ export interface Picking {
   /** The pixels of the region that is picked, once they are known. */
   readonly mask: () => RegionMask.RegionMask | undefined
   readonly emphasis: () => Emphasis | undefined
-  /** What of a result is shown: without hidden classes and what is not picked. */
-  readonly part: (result: Result) => Part
+  /** What of a result is shown: without hidden classes and what is not picked, which are background. */
+  readonly part: (result: Result, table: ReadonlyArray<ModelClass>) => Part.Part
   readonly clear: () => void
 }
 
@@ -97,45 +97,16 @@ export const make = ({ onChange, result, stage }: PickingOptions): Picking => {
     },
     mask: () => mask,
     emphasis: () => picked && { className: picked.className, region: mask, veil: veils.picked },
-    part: (of) => {
-      const isShown = (name: string) =>
-        Appearance.of(name).isHidden !== true && (picked === undefined || picked.className === name)
-      const own = of === result() ? mask : undefined
-      const classes = of.classes.filter(({ name }) => isShown(name) || isBackground(name))
-      const background = of.classes.find(({ name }) => isBackground(name))?.id ?? 255
-      const keeps = new Set(of.classes.filter(({ name }) => isShown(name)).map(({ id }) => id))
-      const { data, height, width } = of.labels
-      const kept = data.slice()
-      for (let y = 0, at = 0; y < height; y++) {
-        for (let x = 0; x < width; x++, at++) {
-          const isIn = keeps.has(data[at]!) && (own === undefined || holds(own, x, y))
-          if (!isIn) kept[at] = background
-        }
-      }
-      const regions = of.regions.filter(
-        (one) => isShown(one.className) && (own === undefined || one.id === picked?.region?.id)
-      )
-      return { classes, regions, labels: { width, height, data: kept } }
-    },
+    part: (of, table) =>
+      Part.make(of, table, {
+        has: (name) =>
+          Appearance.of(name).isHidden !== true && (picked === undefined || picked.className === name),
+        region: of === result() && mask !== undefined ? { id: picked?.region?.id, mask } : undefined
+      }),
     clear: () => {
       looking.abort()
       picked = mask = undefined
       onChange(undefined)
     }
   }
-}
-
-const holds = (
-  { bits, height, stride, width, x: left, y: top }: RegionMask.RegionMask,
-  x: number,
-  y: number
-) => {
-  const [dx, dy] = [x - left, y - top]
-  return (
-    dx >= 0 &&
-    dy >= 0 &&
-    dx < width &&
-    dy < height &&
-    (bits[dy * stride + (dx >> 3)]! & (1 << (dx & 7))) !== 0
-  )
 }

@@ -82,8 +82,9 @@ const classOf = (of: Fields): Class => {
   return { id: of.number("id"), name, color: isBackground(name) ? undefined : paint, paint }
 }
 
-/** Whether a class is what is left of an image. */
-export const isBackground = (name: string): boolean => /^(?:background|void|unlabell?ed|unknown)$/i.test(name)
+/** Whether a class is what is left of an image, by the names that the server has for it. */
+export const isBackground = (name: string): boolean =>
+  /^[\W_]*(?:back[\W_]?ground|bg|none|unlabell?ed|void|ignore)[\W_]*$/i.test(name)
 
 export const decode = (answer: unknown): Packed => {
   const of = fields(answer)
