@@ -296,7 +296,7 @@ export const moveNew = (
     // A disk that knows no second name of a file, or another disk: an empty file keeps the place.
     const held = yield* Effect.result(Effect.scoped(fs.open(end, { flag: "wx" })))
     if (held._tag === "Failure") {
-      return isTaken(held.failure) ? false : yield* notWritten(path)(held.failure)
+      return isTaken(held.failure) || end !== path ? false : yield* notWritten(path)(held.failure)
     }
     yield* Effect.onError(move(from, end), () => Effect.ignore(fs.remove(end)))
     return true
