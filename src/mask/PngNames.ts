@@ -86,7 +86,7 @@ const foundIn = (data: Uint8Array, head: RegExpExecArray): Found | undefined => 
       if (bytes.length > maxPacked) return undefined
       // What is cut off is no JSON.
       const space = new Uint8Array(maxLength)
-      bytes = space.subarray(0, inflate(bytes, space)?.length ?? 0)
+      bytes = space.subarray(0, inflate(bytes, space) ?? 0)
     }
     // Several programs write UTF-8 where Latin-1 should be, and text of Latin-1 is hardly ever valid as that.
     const utf8 = new TextDecoder().decode(bytes)

@@ -101,6 +101,13 @@ function* adlerSteps(bytes: Uint8Array): Steps.Steps<number> {
   return sum
 }
 
+/** Whether this checksum stands there: what follows it belongs to nothing. */
+const isSealed = (packed: Uint8Array, sum: number): boolean => {
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.length)
+  for (let at = packed.length - 4; at > 1; at--) if (view.getUint32(at) === sum) return true
+  return false
+}
+
 /** Bytes behind the pixels that are unpacked for the checksum behind them: what goes on for longer belongs to nothing. */
 export const mostBehind = 1 << 16
 
@@ -110,15 +117,11 @@ export function* inflatedSteps(
   size: number,
   room = new Uint8Array(size + mostBehind)
 ): Steps.Steps<Uint8Array | undefined> {
-  const made = yield* Inflate.inflateSteps(packed, room)
-  if (made === undefined) return undefined
-  const { end, length } = made
+  const length = yield* Inflate.inflateSteps(packed, room)
+  if (length === undefined) return undefined
   const bytes = room.subarray(0, length)
-  if (end !== undefined) {
-    if (end + 4 > packed.length) return undefined
-    const sum = new DataView(packed.buffer, packed.byteOffset + end).getUint32(0)
-    if (sum !== (yield* adlerSteps(bytes))) return undefined
-  }
+  // Where there was no room for all, nobody knows what its checksum is of.
+  if (length < room.length && !isSealed(packed, yield* adlerSteps(bytes))) return undefined
   return bytes.subarray(0, size)
 }
 

@@ -3,7 +3,6 @@ import { constants, deflateSync, inflateSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { inflate, inflateSteps } from "../../src/mask/Inflate.ts"
 import * as PngRows from "../../src/mask/PngRows.ts"
-import * as Steps from "../../src/mask/Steps.ts"
 
 /** Bytes that follow from their place alone, and look like chance. */
 const noise = (length: number): Buffer =>
@@ -62,9 +61,8 @@ describe("what zlib packs", () => {
         for (const memLevel of [1, 9]) {
           const packed = deflateSync(raw, { level, memLevel, strategy, windowBits: memLevel === 1 ? 9 : 15 })
           const out = new Uint8Array(raw.length + 1)
-          const { end, length } = inflate(Buffer.concat([packed, Buffer.of(1, 2, 3)]), out)!
+          const length = inflate(Buffer.concat([packed, Buffer.of(1, 2, 3)]), out)
           assert.isTrue(isSame(out.subarray(0, length), raw), `level ${level}, memory ${memLevel}`)
-          assert.strictEqual(end, packed.length - 4)
         }
     })
   })
@@ -73,15 +71,13 @@ describe("what zlib packs", () => {
     for (const raw of [steep.subarray(0, 3000), noise(200), Buffer.alloc(5000)])
       for (const level of [0, 6]) {
         const packed = deflateSync(raw, { level })
-        for (let length = 0; length < packed.length - 4; length++)
-          assert.isUndefined(inflate(packed.subarray(0, length), new Uint8Array(9000)), `${length} bytes`)
         for (let length = 0; length < packed.length; length++)
-          assert.isUndefined(sealed(packed.subarray(0, length)), `${length} bytes, sealed`)
+          assert.isUndefined(sealed(packed.subarray(0, length)), `${length} bytes`)
         assert.isTrue(isSame(sealed(packed), raw))
       }
   })
 
-  it("of which a bit is another is read or refused as zlib does it", () => {
+  it("of which a bit is another is read where zlib reads it, and else refused or as it was", () => {
     let read = 0
     for (const raw of [
       contents["text"]!.subarray(0, 200),
@@ -96,7 +92,9 @@ describe("what zlib packs", () => {
             const bytes = Buffer.from(packed)
             bytes[bit >> 3]! ^= 1 << (bit & 7)
             const theirs = byZlib(bytes)
-            assert.isTrue(isSame(sealed(bytes), theirs), `bit ${bit} of ${packed.toString("hex")}`)
+            const ours = sealed(bytes)
+            const right = theirs ?? (ours === undefined ? undefined : raw)
+            assert.isTrue(isSame(ours, right), `bit ${bit} of ${packed.toString("hex")}`)
             if (theirs !== undefined) read++
           }
         }
@@ -148,15 +146,9 @@ describe("what zlib packs", () => {
           const packed = deflateSync(raw, { level })
           const memory = new Uint8Array(room + 300).fill(99)
           const made = inflate(packed, memory.subarray(0, room))
-          assert.deepStrictEqual(made, { length: room, end: undefined }, `${room} of ${name}`)
+          assert.strictEqual(made, room, `${room} of ${name}`)
           assert.isTrue(isSame(memory.subarray(0, room), raw.subarray(0, room)))
           assert.isTrue(memory.subarray(room).every((byte) => byte === 99))
-          // What is behind is not looked at.
-          const needed = level === 0 ? room + 65_536 : packed.length >> 1
-          if (name === "zeros" || level === 0) {
-            const cut = Buffer.concat([packed.subarray(0, needed), Buffer.alloc(99, 0xff)])
-            assert.deepStrictEqual(inflate(cut, memory.subarray(0, room)), made, `${room} of ${name}, broken`)
-          }
         }
   })
 
@@ -166,26 +158,19 @@ describe("what zlib packs", () => {
       let pauses = 0
       for (;;) {
         const next = steps.next()
-        if (next.done === true) return { ...next.value, pauses }
+        if (next.done === true) return [next.value, pauses]
         pauses++
       }
     }
-    const packed = deflateSync(Buffer.alloc(20 * Steps.pixelsPerStep))
-    const all = pausesOf(packed, 30 * Steps.pixelsPerStep)
-    assert.strictEqual(all.length, 20 * Steps.pixelsPerStep)
-    assert.isAtLeast(all.pauses, 19)
-    // A bomb takes what its room takes.
-    const few = pausesOf(packed, 3 * Steps.pixelsPerStep)
-    assert.deepStrictEqual(few, { length: 3 * Steps.pixelsPerStep, end: undefined, pauses: 2 })
+    const packed = deflateSync(noise(1 << 20))
+    assert.deepStrictEqual(pausesOf(packed, 1 << 21), [1 << 20, (packed.length - 1) >> 14])
+    // A bomb is unpacked no further than where its room ends.
+    const bomb = deflateSync(Buffer.alloc(1 << 26))
+    assert.isAbove(bomb.length, 3 << 14)
+    assert.deepStrictEqual(pausesOf(bomb, 1 << 10), [1 << 10, 0])
     // Eight of ten bits each.
     const empty = bitsOf("0 10 0000000".repeat(8))
-    const blocks = Buffer.concat([
-      head,
-      Buffer.alloc(50_000).map((_, i) => empty[i % 10]!),
-      bitsOf("1 10 0000000")
-    ])
-    const none = pausesOf(blocks, 10)
-    assert.strictEqual(none.length, 0)
-    assert.isAtLeast(none.pauses, 100)
+    const blocks = Buffer.concat([head, Buffer.alloc(1 << 20).map((_, i) => empty[i % 10]!)])
+    assert.deepStrictEqual(pausesOf(blocks, 10), [0, 5])
   })
 })

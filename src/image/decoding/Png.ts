@@ -16,7 +16,7 @@ const profileOf = (bytes: Uint8Array): Uint8Array | undefined => {
   const name = chunk?.indexOf(0) ?? -1
   if (chunk === undefined || name < 0) return undefined
   const space = new Uint8Array(maxProfile)
-  const profile = space.subarray(0, inflate(chunk.subarray(name + 2), space)?.length ?? 0)
+  const profile = space.subarray(0, inflate(chunk.subarray(name + 2), space) ?? 0)
   // As libpng has it: a profile that cannot be read is none.
   if (profile.length < 4) return undefined
   const length = new DataView(profile.buffer, profile.byteOffset).getUint32(0)
