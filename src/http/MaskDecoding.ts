@@ -300,10 +300,7 @@ const pixelsOf = Effect.fnUntraced(function* (
  * Of a map of these ids: the ignored one, the one of what none of them is on, and the largest of all. The ignored one is that of no class that is
  * known either, but of one for what is of no class.
  */
-export const groundOf = (
-  ids: Iterable<number>,
-  options: Pick<MaskOptions, "classes" | "gap" | "ignoreIndex" | "palette">
-) => {
+export const groundOf = (ids: Iterable<number>, options: MaskOptions) => {
   const taken = new Set(ids)
   const known = classesOf(options).flatMap(({ id, name }) => (Background.isName(name) ? [] : id))
   const ignoreIndex = options.ignoreIndex ?? LabelMap.freeId([...known, ...taken])
