@@ -263,12 +263,17 @@ export const move = (from: string, path: string): Effect.Effect<void, NotWritten
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const place = yield* placeOf(path)
+    const { mode } = yield* Effect.mapError(fs.stat(from), notWritten(path))
     yield* Effect.matchEffect(settle(fs, from, place), {
       onSuccess: () => syncFolder(folderOf(place.path)),
       onFailure: (error) =>
-        SystemError.isOtherDisk(error)
-          ? Effect.andThen(copy(from, place.path), Effect.ignore(fs.remove(from)))
-          : Effect.fail(notWritten(path)(error))
+        // With the rights of a file that nobody may write it could not be copied, nor gone on with.
+        Effect.andThen(
+          Effect.ignore(fs.chmod(from, mode & 0o7777)),
+          SystemError.isOtherDisk(error)
+            ? Effect.andThen(copy(from, place.path), Effect.ignore(fs.remove(from)))
+            : Effect.fail(notWritten(path)(error))
+        )
     })
   }).pipe(Effect.uninterruptible)
 

@@ -1,6 +1,7 @@
 /** Names that several downloads, other programs and links want at once. */
 import {
   chmodSync,
+  existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -18,6 +19,7 @@ import { Download } from "effect-segformer/jobs"
 import { changed, failure } from "../files/support.ts"
 import * as FileServer from "../support/FileServer.ts"
 import { folder, names } from "../support/Folder.ts"
+import * as WholeFile from "../../src/files/WholeFile.ts"
 import { layer, quick, sha256, size, within } from "./downloads.ts"
 
 const digestAt = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex")
@@ -203,5 +205,33 @@ describe("Download: a link at its name", () => {
         assert.strictEqual(statSync(join(folder, "real.bin")).mode & 0o777, 0o640)
       })
     )
+  )
+
+  it.live.each([
+    ["EXDEV", "new"],
+    ["EBUSY", "old"]
+  ] as const)("leads to a file that nobody may write, and moving there is %s", ([code, content]) =>
+    Effect.gen(function* () {
+      const at = yield* folder({ part: "new", "disk/real.bin": "old" })
+      const part = join(at, "part")
+      chmodSync(part, 0o644)
+      chmodSync(join(at, "disk", "real.bin"), 0o444)
+      symlinkSync("disk/real.bin", join(at, "scan.bin"))
+      const modes: Array<number> = []
+      const files = changed((fs) => ({
+        rename: (from, to) => (from === part ? Effect.fail(failure(code, "rename")) : fs.rename(from, to)),
+        // What is copied has the rights of what it is copied from.
+        copyFile: (from, to) =>
+          Effect.andThen(
+            Effect.sync(() => modes.push(statSync(from).mode & 0o777)),
+            fs.copyFile(from, to)
+          )
+      }))
+      yield* WholeFile.move(part, join(at, "scan.bin")).pipe(Effect.ignore, Effect.provide(files))
+      assert.strictEqual(read(at, "disk", "real.bin"), content)
+      assert.strictEqual(statSync(join(at, "disk", "real.bin")).mode & 0o777, 0o444)
+      if (existsSync(part)) modes.push(statSync(part).mode & 0o777)
+      assert.deepStrictEqual(modes, [0o644])
+    }).pipe(Effect.scoped)
   )
 })
