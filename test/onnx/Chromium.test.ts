@@ -32,6 +32,8 @@ const pictures = Effect.promise(async () => {
     "alpha.png": await alpha().png().toBuffer(),
     "alpha.webp": await alpha().webp({ lossless: true, exact: true }).toBuffer(),
     "turned.jpg": await opaque().jpeg({ quality: 95 }).withMetadata({ orientation: 6 }).toBuffer(),
+    "turned.webp": await opaque().webp({ lossless: true }).withMetadata({ orientation: 6 }).toBuffer(),
+    "mirrored.webp": await opaque().webp({ lossless: true }).withMetadata({ orientation: 4 }).toBuffer(),
     "plain.jpg": await opaque().jpeg({ quality: 95 }).toBuffer(),
     "wide.jpg": await opaque().jpeg({ chromaSubsampling: "4:4:4" }).withIccProfile("p3").toBuffer(),
     "cmyk.jpg": await opaque().toColourspace("cmyk").jpeg({ quality: 95 }).toBuffer(),
@@ -102,6 +104,8 @@ describe.skipIf(Needs.chromium === undefined)("in Chromium", () => {
       ["plain.jpg", "canvas", 2],
       ["turned.jpg", "pure", 0],
       ["turned.jpg", "canvas", 2],
+      ["turned.webp", "canvas", 0],
+      ["mirrored.webp", "canvas", 0],
       ["wide.jpg", "canvas", 3],
       ["still.gif", "canvas", 0]
     ]

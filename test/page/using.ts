@@ -174,6 +174,19 @@ export const using = (onPage: OnPage): void => {
     await sees(async () => assert.include(await page.locator("#work-meta").textContent(), "100 × 200"))
   })
 
+  onPage("a WebP as its EXIF says, which browsers pass over", async (page) => {
+    const left = { create: { width: 100, height: 100, channels: 3, background: "#c80000" } } as const
+    const turned = await sharp({ create: { ...left.create, width: 200, background: "#0000c8" } })
+      .composite([{ input: await sharp(left).png().toBuffer(), left: 0, top: 0 }])
+      .webp({ lossless: true })
+      .withMetadata({ orientation: 3 })
+      .toBuffer()
+    await segment(page, "halves", "turned.webp", turned)
+    await page.getByRole("slider", { name: "Overlay" }).fill("0")
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [0, 0, 200]))
+    await sees(async () => assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), [200, 0, 0]))
+  })
+
   onPage("two models, side by side at a divider that is dragged or moved by keys", async (page) => {
     await segment(page, "halves")
     await page.getByRole("slider", { name: "Overlay" }).fill("100")

@@ -15,11 +15,26 @@ const needs = (): void => {
   }
 }
 
-/** Oriented already. */
+/** A WebP without its EXIF, which some browsers go by and others do not. */
+const withoutExif = (webp: Uint8Array): Uint8Array<ArrayBuffer> => {
+  const bytes = Uint8Array.from(webp)
+  const view = new DataView(bytes.buffer)
+  for (let at = 12; at + 8 <= bytes.length; at += 8 + view.getUint32(at + 4, true) + (bytes[at + 4]! & 1))
+    // A chunk of another name is passed over.
+    if (view.getUint32(at) === EXIF) bytes[at] = 0x58
+  return bytes
+}
+
+const EXIF = 0x45584946
+
+/** Whether it does to a picture of this type what its EXIF says. */
+export const isOriented = (format: ImageFormat.ImageFormat): boolean => format !== "webp"
+
 export const decode = async ({ bytes, format }: Decode): Promise<Pixels> => {
   needs()
   const { mediaType, title } = ImageFormat.table[format]
-  const blob = new Blob([Uint8Array.from(bytes)], { type: mediaType })
+  const parts = isOriented(format) ? Uint8Array.from(bytes) : withoutExif(bytes)
+  const blob = new Blob([parts], { type: mediaType })
   const bitmap = await createImageBitmap(blob, {
     premultiplyAlpha: "none",
     colorSpaceConversion: "default",

@@ -40,7 +40,7 @@ const pixelsOf = async (
   // A canvas takes 8 of 16 bits and loses colours beneath transparency: PNG is read as it is.
   if (format === "png") return { pixels: Png.decode(asked), isOriented: false }
   if (means === "canvas" && format === "jpeg") Jpeg.refuseCmyk(bytes)
-  if (means === "canvas") return { pixels: await Canvas.decode(asked), isOriented: true }
+  if (means === "canvas") return { pixels: await Canvas.decode(asked), isOriented: Canvas.isOriented(format) }
   if (format === "jpeg") return { pixels: await Jpeg.decode(bytes), isOriented: false }
   const { title } = ImageFormat.table[format]
   const read = ImageFormat.list(

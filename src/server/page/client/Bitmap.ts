@@ -1,5 +1,6 @@
 /** Pixels of image files: what the browser cannot read itself, a TIFF say, the server makes a PNG of, once. */
 import { picture } from "./Api.ts"
+import { isTurned } from "./Exif.ts"
 
 const made = new WeakMap<Blob, Promise<Blob>>()
 /** What came of it. */
@@ -8,9 +9,14 @@ const pictures = new WeakMap<Blob, Blob>()
 /** The file itself, or the PNG that was made of it. */
 export const readable = (file: Blob): Blob => pictures.get(file) ?? file
 
-/** What this browser makes of a file by itself. */
-export const own = (file: Blob): Promise<ImageBitmap | undefined> =>
-  createImageBitmap(file).catch(() => undefined)
+/** What this browser makes of a file by itself, as a person sees it. */
+export const own = async (file: Blob): Promise<ImageBitmap | undefined> => {
+  try {
+    return (await isTurned(file)) ? undefined : await createImageBitmap(file)
+  } catch {
+    return undefined
+  }
+}
 
 /** A bitmap of the whole file; `undefined` where nobody can read it. To be closed by whoever asks. */
 export const open = async (file: Blob): Promise<ImageBitmap | undefined> => {
