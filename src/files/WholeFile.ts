@@ -298,7 +298,18 @@ export const moveNew = (
       return true
     }
     if (isTaken(linked.failure)) return false
-    // A disk that knows no second name of a file, or another disk: an empty file keeps the place.
+    if (SystemError.isOtherDisk(linked.failure) && folderOf(from) !== folderOf(end)) {
+      // Nothing stands in its place before all of it is on that disk, for however long that takes.
+      const part = `${folderOf(end)}/.segformer-${randomHex(8)}.part`
+      if (yield* Effect.isFailure(copy(from, part))) return false
+      const isMoved = yield* Effect.ensuring(
+        moveNew(part, end),
+        Effect.ignore(fs.remove(part, { force: true }))
+      )
+      if (isMoved) yield* Effect.ignore(fs.remove(from))
+      return isMoved
+    }
+    // A disk that knows no second name of a file: an empty file keeps the place.
     const held = yield* Effect.result(Effect.scoped(fs.open(end, { flag: "wx" })))
     if (held._tag === "Failure") {
       return isTaken(held.failure) || end !== path ? false : yield* notWritten(path)(held.failure)

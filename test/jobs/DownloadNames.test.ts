@@ -146,6 +146,7 @@ describe("Download: a link at its name", () => {
     Effect.gen(function* () {
       const at = yield* folder({ "disk/x": "" })
       symlinkSync("disk/real.bin", join(at, "scan.bin"))
+      const seen: Array<string> = []
       const server = yield* FileServer.make(size, [{}])
       const across = (method: "rename" | "link", fs: FileSystem.FileSystem) => (from: string, to: string) =>
         dirname(from) === dirname(to) ? fs[method](from, to) : Effect.fail(failure("EXDEV", method))
@@ -157,11 +158,19 @@ describe("Download: a link at its name", () => {
         Effect.provide(
           Layer.merge(
             layer,
-            changed((fs) => ({ rename: across("rename", fs), link: across("link", fs) }))
+            changed((fs) => ({
+              rename: across("rename", fs),
+              link: across("link", fs),
+              copyFile: (from, to) => {
+                // Whoever is killed while it copies leaves no file that is empty.
+                seen.push(...names(join(at, "disk")))
+                return fs.copyFile(from, to)
+              }
+            }))
           )
         )
       )
-      assert.strictEqual(file.name, "scan.bin")
+      assert.deepStrictEqual([file.name, seen], ["scan.bin", ["x"]])
       assert.strictEqual(digestAt(join(at, "disk", "real.bin")), sha256)
       assert.deepStrictEqual(
         [names(at), names(join(at, "disk"))],
@@ -190,6 +199,21 @@ describe("Download: a link at its name", () => {
         assert.isTrue(lstatSync(join(folder, "scan.bin")).isSymbolicLink())
       })
     )
+  )
+
+  it.live("that leads to another disk is passed over where no file can be made there", () =>
+    Effect.gen(function* () {
+      const at = yield* folder({ part: "new", "disk/x": "" })
+      symlinkSync("disk/real.bin", join(at, "scan.bin"))
+      const full = changed(() => ({
+        link: () => Effect.fail(failure("EXDEV", "link")),
+        copyFile: () => Effect.fail(failure("ENOSPC", "copyFile"))
+      }))
+      assert.isFalse(
+        yield* WholeFile.moveNew(join(at, "part"), join(at, "scan.bin")).pipe(Effect.provide(full))
+      )
+      assert.deepStrictEqual([names(at), names(join(at, "disk"))], [["disk", "part", "scan.bin"], ["x"]])
+    }).pipe(Effect.scoped)
   )
 
   it.live("leads to the new file, which has the rights of what it takes the place of", () =>
