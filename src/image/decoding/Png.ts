@@ -23,8 +23,11 @@ const profileOf = (bytes: Uint8Array): Uint8Array | undefined => {
   return length === profile.length ? profile : undefined
 }
 
-export const decode = ({ bytes, channels, height, stretch, width }: Decode): Pixels => {
-  const read = PngFile.read(bytes, "it", width * height)
+/** What the file holds, read at once unless it was before. */
+export const decode = (
+  { bytes, channels, height, stretch, width }: Decode,
+  read = PngFile.read(bytes, "it", width * height)
+): Pixels => {
   if (Result.isFailure(read)) {
     const { detail } = read.failure
     throw /not supported/.test(detail) ? unsupported(detail) : broken(detail)

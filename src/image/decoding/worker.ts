@@ -4,6 +4,7 @@
  */
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import { Result } from "effect"
+import * as PngAside from "../../mask/PngAside.ts"
 import * as PngWriting from "../../mask/PngWriting.ts"
 import * as Bmp from "../Bmp.ts"
 import * as ImageFormat from "../ImageFormat.ts"
@@ -38,7 +39,10 @@ const pixelsOf = async (
     return { pixels: { width, height, channels, data }, isOriented: false }
   }
   // A canvas takes 8 of 16 bits and loses colours beneath transparency: PNG is read as it is.
-  if (format === "png") return { pixels: Png.decode(asked), isOriented: false }
+  if (format === "png") {
+    const read = await PngAside.read(bytes, "it", asked.width * asked.height)
+    return { pixels: Png.decode(asked, read), isOriented: false }
+  }
   if (means === "canvas" && format === "jpeg") Jpeg.refuseCmyk(bytes)
   if (means === "canvas") return { pixels: await Canvas.decode(asked), isOriented: Canvas.isOriented(format) }
   if (format === "jpeg") return { pixels: await Jpeg.decode(bytes), isOriented: false }
