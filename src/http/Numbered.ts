@@ -70,15 +70,21 @@ export function* divided(
 ): Steps.Steps<LabelMap.LabelMap | undefined> {
   let most = 0
   let hasNone = false
+  let last: number | undefined
+  const found = new Set<number>()
   for (let at = 0; at < data.length; at++) {
     if (at % Steps.pixelsPerStep === 0) yield
-    if (!Number.isInteger(data[at])) return undefined
-    if (data[at]! > most) most = data[at]!
-    if (data[at]! < 0) hasNone = true
+    const value = data[at]!
+    if (value === last) continue
+    if (!Number.isInteger(value)) return undefined
+    last = value
+    if (value > most) most = value
+    if (value < 0) hasNone = true
+    else found.add(Math.floor(value / divisor))
   }
   if (most < divisor) return undefined
   const largest = Math.floor(most / divisor)
-  const { ignoreIndex: none } = MaskDecoding.groundOf(largest > 255 ? [largest] : [], options)
+  const { ignoreIndex: none } = MaskDecoding.groundOf(found, options)
   const ids = LabelMap.allocate(hasNone ? Math.max(none, largest) : largest, data.length)
   for (let at = 0; at < ids.length; at++) {
     if (at % Steps.pixelsPerStep === 0) yield

@@ -8,7 +8,7 @@ import { type NotWritten, notWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import * as Hashing from "./Hashing.ts"
 
-/** An ETag that promises the same bytes: a weak one does not, nor one without a letter, which some servers give to every file. */
+/** An ETag that promises the same bytes: a weak one does not, nor an empty one, which some servers give to every file. */
 export const strongEtag = /^"[^"]+"$/
 
 /** What the answer that a file started with said of it. */

@@ -1,4 +1,4 @@
-/** The pixels of a PNG, unpacked in the memory that they take: as many bytes as its header says, and no more. */
+/** The pixels of a PNG, unpacked into the memory that they take: as many bytes as its header says, and no more. */
 import * as Inflate from "./Inflate.ts"
 import * as Steps from "./Steps.ts"
 

@@ -149,6 +149,8 @@ describe("a map of classes with numbers of things behind them", () => {
           return [data[0], data.at(-width), data.at(-1), ignoreIndex]
         })
       assert.deepStrictEqual(yield* read(mask), [255, 24, 26, 255])
+      // Nor that of a class that the values have alone.
+      assert.deepStrictEqual(yield* read(map(255_002, 26_000, -1)), [256, 255, 26, 256])
       const classes = (last: string) => ({
         classes: ClassTable.make([
           { id: 24, name: "person" },

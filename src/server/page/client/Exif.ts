@@ -6,6 +6,9 @@ const named = (view: DataView, at: number, name: string): boolean =>
 /** Chunks that are looked at: an animation has one for each of its frames. */
 const most = 1000
 
+/** An orientation that is not read here: any but 1 has the server look. */
+const unread = 2
+
 /** Whether a WebP is to be turned or mirrored: a browser may show it as it is stored. */
 export const isTurned = async (file: Blob): Promise<boolean> => {
   const read = async (from: number, length: number) =>
@@ -32,6 +35,8 @@ const orientationOf = (exif: DataView): number => {
   if (first + 2 > exif.byteLength) return 1
   const count = exif.getUint16(first, little)
   for (let at = first + 2, entry = 0; entry < count && at + 12 <= exif.byteLength; entry++, at += 12)
-    if (exif.getUint16(at, little) === 0x0112) return exif.getUint16(at + 8, little)
+    if (exif.getUint16(at, little) === 0x0112)
+      // Other types than a short are for the server to read.
+      return exif.getUint16(at + 2, little) === 3 ? exif.getUint16(at + 8, little) : unread
   return 1
 }
