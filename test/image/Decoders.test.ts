@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import sharp from "sharp"
+import * as Canvas from "../../src/image/decoding/Canvas.ts"
 import { Problem } from "../../src/image/decoding/Decoding.ts"
 import * as Jpeg from "../../src/image/decoding/Jpeg.ts"
 import { oriented, type Pixels, withChannels } from "../../src/image/decoding/Pixels.ts"
@@ -209,6 +210,20 @@ describe("pixels", () => {
     assert.deepStrictEqual([...withChannels(of(3, 1, 2, 3), 4)], [1, 2, 3, 255])
     assert.deepStrictEqual([...withChannels(of(4, 1, 2, 3, 8), 3)], [1, 2, 3])
     assert.deepStrictEqual([...withChannels(of(4, 1, 2, 3, 8), 4)], [1, 2, 3, 8])
+  })
+
+  it("of a WebP are without EXIF for a canvas, which may go by it, and else as they were", async () => {
+    const raw = { raw: { width: 3, height: 2, channels: 3 } } as const
+    for (const lossless of [true, false])
+      for (const orientation of [1, 3, 6]) {
+        const picture = sharp(Buffer.from(Array.from({ length: 18 }, (_, i) => i * 14)), raw)
+        const webp = await picture.webp({ lossless }).withMetadata({ orientation }).toBuffer()
+        const bare = Canvas.withoutExif(webp)
+        assert.strictEqual((await sharp(webp).metadata()).orientation, orientation)
+        assert.isUndefined((await sharp(bare).metadata()).orientation)
+        const [before, after] = [await sharp(webp).raw().toBuffer(), await sharp(bare).raw().toBuffer()]
+        assert.strictEqual(Buffer.compare(before, after), 0)
+      }
   })
 
   it("are turned as each of the eight orientations of EXIF says, and as they are by any other", () => {

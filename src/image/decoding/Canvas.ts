@@ -16,7 +16,7 @@ const needs = (): void => {
 }
 
 /** A WebP without its EXIF, which some browsers go by and others do not. */
-const withoutExif = (webp: Uint8Array): Uint8Array<ArrayBuffer> => {
+export const withoutExif = (webp: Uint8Array): Uint8Array<ArrayBuffer> => {
   const bytes = Uint8Array.from(webp)
   const view = new DataView(bytes.buffer)
   for (let at = 12; at + 8 <= bytes.length; at += 8 + view.getUint32(at + 4, true) + (bytes[at + 4]! & 1))
