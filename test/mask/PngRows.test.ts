@@ -177,6 +177,16 @@ describe("the rows of a PNG", () => {
     }
   })
 
+  it.each(forms.filter(({ depth }) => depth < 8).map((form) => [nameOf(form), form] as const))(
+    "%s, interlaced, is refused",
+    (_, form) => {
+      const rows = interlacedRowsOf({ ...form, width: 5, height: 7, interlaced: 1 }, [0])
+      const file = fileOf({ ...form, interlaced: 1 }, rows, form.colorType === 3 ? [palette] : [])
+      const error = Result.getOrThrow(Result.flip(PngFile.read(file, "it")))
+      assert.strictEqual(error.detail, `it is interlaced with ${form.depth} bits, which is not supported`)
+    }
+  )
+
   it.each(forms.filter(({ depth }) => depth >= 8).map((form) => [nameOf(form), form] as const))(
     "%s, interlaced",
     (_, form) => {
